@@ -1,0 +1,170 @@
+"""One SQLite file, one thread, one transaction for all that is waiting.
+
+aiosqlite would hop to the thread once a statement; here one hop carries a whole transaction, and the writes that wait
+while one fsync runs share the next one (group commit), each in its own savepoint, so one that fails undoes only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from shared.errors import Permanent, Retryable, SlipwayError
+
+T = TypeVar("T")
+MAX_GROUP = 64
+BUSY_TIMEOUT_S = 30.0
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[sqlite3.Connection], Any]
+    writes: bool
+    future: Future[Any] = field(default_factory=Future)
+
+
+class Database:
+    """A file in WAL mode with synchronous=FULL: what was answered survives a power cut. Opened at first use."""
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self.path = path
+        self._schema = schema
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._start_lock = threading.Lock()
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work(connection)` returns. It sees every write that was answered before."""
+        result: T = await self._submit(_Job(work, writes=False))
+        return result
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """What `work(connection)` returns, once it is on disk; when it raises, nothing of it is kept."""
+        result: T = await self._submit(_Job(work, writes=True))
+        return result
+
+    async def close(self) -> None:
+        """Finish what waits, then close the file. It may be used again afterwards."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._jobs.put(None)
+            await asyncio.to_thread(thread.join)
+
+    async def _submit(self, job: _Job) -> Any:
+        with self._start_lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name=f"sqlite {self.path.name}", daemon=True)
+                self._thread.start()
+        self._jobs.put(job)
+        return await asyncio.wrap_future(job.future)
+
+    def _serve(self) -> None:
+        try:
+            connection = self._open()
+        except (sqlite3.Error, OSError) as error:
+            self._refuse_all(
+                Permanent(f"{self.path} cannot be opened: {error}", remedy="check the path, or restore it")
+            )
+            return
+        try:
+            while (job := self._jobs.get()) is not None:
+                group = self._next_group(job)
+                self._run_group(connection, [j for j in group if j is not None])
+                if None in group:
+                    return
+        finally:
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(self._schema)
+        return connection
+
+    def _refuse_all(self, error: SlipwayError) -> None:
+        self._thread = None
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return
+            if job is not None:
+                _settle(job, error=error)
+
+    def _next_group(self, first: _Job) -> list[_Job | None]:
+        group: list[_Job | None] = [first]
+        while first.writes and len(group) < MAX_GROUP:
+            try:
+                group.append(self._jobs.get_nowait())
+            except queue.Empty:
+                break
+            last = group[-1]
+            if last is None or not last.writes:
+                break
+        return group
+
+    def _run_group(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
+        writes = [job for job in group if job.writes]
+        if writes:
+            _write_all(connection, writes)
+        for job in group:
+            if not job.writes:
+                result, error = _attempt(connection, job)
+                _settle(job, result, error)
+
+
+def _write_all(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
+    outcomes: list[tuple[Any, BaseException | None]] = []
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for job in jobs:
+            connection.execute("SAVEPOINT job")
+            result, error = _attempt(connection, job)
+            if error is not None:
+                connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+            outcomes.append((result, error))
+        connection.execute("COMMIT")
+    except sqlite3.Error as failure:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        translated = translate(failure)
+        outcomes = [(None, error or translated) for _, error in outcomes]
+        outcomes += [(None, translated)] * (len(jobs) - len(outcomes))
+    for job, (result, error) in zip(jobs, outcomes, strict=True):
+        _settle(job, result, error)
+
+
+def _attempt(connection: sqlite3.Connection, job: _Job) -> tuple[Any, BaseException | None]:
+    try:
+        return job.work(connection), None
+    except sqlite3.Error as error:
+        return None, translate(error)
+    except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
+        return None, error
+
+
+def _settle(job: _Job, result: Any = None, error: BaseException | None = None) -> None:
+    if not job.future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(result)
+
+
+def translate(error: sqlite3.Error) -> SlipwayError:
+    """SQLite's error as Slipway's: locked, busy or full may pass, everything else stays."""
+    name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")):
+        return Retryable(f"the database is not available now ({name}: {error})")
+    return Permanent(f"the database refused: {name}: {error}", remedy="if it is damaged, restore the data folder")

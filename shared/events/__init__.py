@@ -1,0 +1,1 @@
+"""The events Slipway publishes: Azure ML's own types and payloads, and Slipway's own."""

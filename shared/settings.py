@@ -1,0 +1,74 @@
+"""Every setting, typed, read once from the environment. The one place that reads environment variables.
+
+A setting without a value takes its default; a wrong value is an error at start that names the variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from shared.errors import Fault, Invalid
+from shared.resources.base import Document
+
+LOCAL_TOPIC = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/local"
+    "/providers/Microsoft.MachineLearningServices/workspaces/slipway"
+)
+
+
+class Settings(Document):
+    """The settings, by their environment variable's name (SLIPWAY_ and the field in upper case)."""
+
+    mode: Literal["local", "azure"] = Field(default="local", description="which adapters are used")
+    data_dir: Path = Field(default=Path(".slipway"), description="local: where everything is kept")
+    topic: str = Field(
+        default=LOCAL_TOPIC, description="topic and source of published events; an ARM id of a workspace"
+    )
+    manifest_deadline_s: float = Field(default=3600, gt=0, description="how long a manifest waits for its files")
+    upload_settle_s: float = Field(default=5, ge=0, description="how long a folder must be quiet to be complete")
+    signed_url_ttl_s: float = Field(default=3600, gt=0, description="how long upload and download URLs are valid")
+    max_attempts: int = Field(default=8, ge=1, description="tries of a reconcile that fails retryably, then poison")
+    retry_base_s: float = Field(default=2, gt=0, description="first back-off of a reconcile; doubles up to 10 minutes")
+    outbox_grace_s: float = Field(
+        default=10, ge=0, description="age of an unacknowledged event when the sweep re-sends it"
+    )
+    event_pascal_case: bool = Field(default=False, description="repeat Azure ML payload keys in PascalCase")
+
+    cosmos_endpoint: str = Field(default="", description="azure: https://ACCOUNT.documents.azure.com")
+    cosmos_database: str = Field(default="slipway", description="azure: database with the container `resources`")
+    blob_account_url: str = Field(default="", description="azure: https://ACCOUNT.blob.core.windows.net")
+    queue_account_url: str = Field(default="", description="azure: https://ACCOUNT.queue.core.windows.net")
+    eventgrid_endpoint: str = Field(
+        default="", description="azure: https://TOPIC.REGION-1.eventgrid.azure.net/api/events"
+    )
+    eventgrid_topic_id: str = Field(default="", description="azure: ARM id of the Event Grid topic, for subscriptions")
+    eventgrid_input_schema: Literal["EventGridSchema", "CloudEventSchemaV1_0"] = Field(
+        default="EventGridSchema", description="azure: the topic's input schema"
+    )
+    managed_identity_client_id: str = Field(
+        default="", description="azure: a user-assigned identity; empty: the default"
+    )
+    work_queue: str = Field(default="reconcile", description="name of the Storage Queue")
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from SLIPWAY_* variables. Raises Invalid with every wrong or unknown variable."""
+    source = os.environ if environ is None else environ
+    values = {
+        name: source[f"SLIPWAY_{name.upper()}"] for name in Settings.model_fields if f"SLIPWAY_{name.upper()}" in source
+    }
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        faults = tuple(Fault(message=e["msg"], pointer=f"SLIPWAY_{str(e['loc'][0]).upper()}") for e in error.errors())
+        raise Invalid("settings in the environment are wrong", faults=faults) from error
+    needed = ("cosmos_endpoint", "blob_account_url", "queue_account_url", "eventgrid_endpoint")
+    absent = [f"SLIPWAY_{name.upper()}" for name in needed if settings.mode == "azure" and not getattr(settings, name)]
+    if absent:
+        raise Invalid(f"SLIPWAY_MODE is azure, but {', '.join(absent)} is not set", remedy="set it in the app settings")
+    return settings
