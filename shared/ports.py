@@ -29,7 +29,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Resources of one partition, their history and their events: all of it or nothing. At least one write, at most 30."""
+    """Resources of one partition, their history and their events: all of it or nothing. 1 to 30 writes."""
 
     writes: tuple[Write, ...]
     events: tuple[RecordedEvent, ...] = ()
@@ -147,7 +147,7 @@ Container = Literal["uploads", "staging"]  # `uploads`: people drop files here; 
 
 
 class UploadArea(Protocol):
-    """Where files arrive before they are registered. Folders, Blob containers. Paths are checked (no '..', no links out)."""
+    """Where files arrive before they are registered. Folders, Blob containers. Paths are checked (no '..')."""
 
     async def list_blobs(self, container: Container, prefix: str) -> tuple[BlobInfo, ...]:
         """All complete blobs whose path starts with `prefix`, sorted by path."""
@@ -179,7 +179,7 @@ class ArtifactStore(Protocol):
         ...
 
     def read(self, sha256: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        """Its bytes. A whole read is verified: ArtifactCorrupted instead of the last chunk. NotFound at the first chunk."""
+        """Its bytes. A whole read is verified: ArtifactCorrupted instead of the last chunk. Else NotFound."""
         ...
 
     async def download_url(self, sha256: str, *, filename: str, expires_in_s: float) -> SignedUrl:
@@ -213,7 +213,7 @@ class WorkQueue(Protocol):
         ...
 
     async def receive(self, *, max_messages: int, visibility_timeout_s: float) -> tuple[ReceivedMessage, ...]:
-        """Up to max_messages (1..32) visible ones, hidden from now for visibility_timeout_s (>= 1); () when none are."""
+        """Up to max_messages (1..32) visible ones, hidden for visibility_timeout_s (>= 1); () when none are."""
         ...
 
     async def update(self, message: ReceivedMessage, *, visibility_timeout_s: float) -> ReceivedMessage:
