@@ -1,0 +1,10 @@
+"""The function app. It registers the Blueprints; nothing else."""
+
+import azure.functions as func
+
+from functions import lifecycle_events, rest_api, storage_events, timers, work
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+for blueprint in (storage_events.bp, lifecycle_events.bp, work.bp, timers.bp, rest_api.bp):
+    app.register_functions(blueprint)

@@ -1,0 +1,47 @@
+"""The functions: parse, one call, return. What they call is imported at the first invocation, not at start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import azure.functions as func
+
+    from shared.bootstrap import ControlPlane
+
+
+def control_plane() -> ControlPlane:
+    """This process's control plane."""
+    from shared.bootstrap import control_plane as made
+
+    return made()
+
+
+async def answer(operation_id: str, request: func.HttpRequest) -> func.HttpResponse:
+    """Call a REST operation and give its answer the host's form."""
+    import uuid
+
+    import azure.functions as func
+
+    from shared.api import dispatch
+    from shared.api.message import ApiRequest
+
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    plane = control_plane()
+    asked = ApiRequest(
+        method=request.method,
+        url=request.url,
+        headers=headers,
+        query=dict(request.params),
+        route=dict(request.route_params),
+        body=request.get_body(),
+        request_id=headers.get("x-ms-client-request-id", "")[:64] or str(uuid.uuid4()),
+        easy_auth=plane.deps.settings.easy_auth or plane.deps.settings.mode == "local",
+    )
+    given = await dispatch.answer(operation_id, asked, plane)
+    return func.HttpResponse(
+        given.body(),
+        status_code=given.status,
+        headers={**given.headers, "x-ms-request-id": asked.request_id},
+        mimetype=given.media_type,
+    )

@@ -23,7 +23,7 @@ class Write:
     """One resource in a commit. `resource.etag` None: it must not exist yet; else: it must still have that ETag."""
 
     resource: Resource  # the state after the commit; the store only sets its etag
-    history: HistoryRecord  # appended in the same transaction
+    history: HistoryRecord | None = None  # appended in the same transaction; None only for leases, which no one audits
     delete: bool = False  # the document goes; the history record and the events stay
 
 

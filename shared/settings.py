@@ -53,6 +53,8 @@ class Settings(Document):
     managed_identity_client_id: str = Field(
         default="", description="azure: a user-assigned identity; empty: the default"
     )
+    easy_auth: bool = Field(default=False, description="trust client principal headers (WEBSITE_AUTH_ENABLED sets it)")
+    instance_id: str = Field(default="", description="name of this host in leases; empty: the platform's, or local")
     work_queue: str = Field(default="reconcile", description="name of the Storage Queue")
 
 
@@ -62,6 +64,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     values = {
         name: source[f"SLIPWAY_{name.upper()}"] for name in Settings.model_fields if f"SLIPWAY_{name.upper()}" in source
     }
+    values.setdefault("easy_auth", source.get("WEBSITE_AUTH_ENABLED", "false"))
+    values.setdefault("instance_id", source.get("WEBSITE_INSTANCE_ID", "local"))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

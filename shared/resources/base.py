@@ -26,6 +26,10 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", use_enum_values=False)
 
 
+# Kinds that live in the partition of another kind, so that both change in one transaction.
+_PARTITION_KIND = {"registration": "model"}
+
+
 class ResourceKey(NamedTuple):
     """Names one resource. `version` is None for kinds without versions and for the head of a versioned asset."""
 
@@ -36,12 +40,13 @@ class ResourceKey(NamedTuple):
     @property
     def partition(self) -> str:
         """The partition it lives in: all versions of an asset and their head share one, so they commit together."""
-        return f"{self.kind}/{self.name}"
+        return f"{_PARTITION_KIND.get(self.kind, self.kind)}/{self.name}"
 
     @property
     def document_id(self) -> str:
         """Its id inside the partition."""
-        return "head" if self.version is None else f"version-{self.version}"
+        prefix = f"{self.kind}-" if self.kind in _PARTITION_KIND else ""
+        return prefix + ("head" if self.version is None else f"version-{self.version}")
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}" + (f":{self.version}" if self.version is not None else "")

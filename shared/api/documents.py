@@ -1,0 +1,279 @@
+"""The documents of the REST API: what is sent and what is answered. The OpenAPI document is made of these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from shared.ports import Subscription
+from shared.resources.base import NAME_PATTERN, Condition, Document, HistoryRecord, Resource
+from shared.resources.model import ModelFile, ModelHeadStatus, ModelSpec, ModelType, TextMap
+from shared.resources.upload import UPLOAD_ID_PATTERN, UploadPhase, UploadSpec, UploadStatus
+
+MAX_FILES = 2000
+PathText = Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class UploadFile(Document):
+    """A file that will be sent."""
+
+    path: PathText = Field(description="relative to the manifest, '/' between the parts")
+    size_bytes: int | None = Field(default=None, ge=0, le=2**53, description="its length, if known")
+
+
+class UploadSessionRequest(Document):
+    """Ask for URLs to send files to."""
+
+    files: list[UploadFile] = Field(min_length=1, max_length=MAX_FILES)
+
+
+class UploadTarget(Document):
+    """Where one file goes."""
+
+    path: str
+    url: str = Field(description="send the file here; a path is relative to this server; needs no key")
+    method: Literal["PUT"] = "PUT"
+    headers: dict[str, str] = Field(description="headers that must be sent with it")
+
+
+class UploadSession(Document):
+    """URLs for an upload."""
+
+    upload_id: str
+    files: list[UploadTarget]
+    expires_at: datetime | None
+
+
+class RegisterRequest(Document):
+    """Register what was uploaded. Exactly one of manifest and model."""
+
+    upload_id: str = Field(pattern=UPLOAD_ID_PATTERN)
+    manifest: str | None = Field(default=None, max_length=1024 * 1024, description="text of a model.yml")
+    manifest_file: str = Field(
+        default="model.yml", pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,254}$", description="its name, for messages"
+    )
+    model: dict[str, Any] | None = Field(
+        default=None, description="the declaration as JSON (schemas/model.schema.json)"
+    )
+    files: list[PathText] | None = Field(default=None, max_length=MAX_FILES, description="wait for exactly these files")
+    name: str | None = Field(default=None, pattern=NAME_PATTERN, description="wins over the manifest's")
+    description: str | None = Field(default=None, max_length=65536, description="wins over the manifest's")
+    tags: TextMap | None = Field(default=None, description="win over the manifest's")
+
+    @model_validator(mode="after")
+    def _one_declaration(self) -> RegisterRequest:
+        if (self.manifest is None) == (self.model is None):
+            raise ValueError("exactly one of `manifest` and `model` must be given")
+        return self
+
+    def overrides(self) -> dict[str, Any]:
+        """The fields that win over the manifest's."""
+        given = {"name": self.name, "description": self.description, "tags": self.tags}
+        return {key: value for key, value in given.items() if value is not None}
+
+
+class ModelVersion(Document):
+    """A registered version of a model."""
+
+    id: str = Field(description="name:version")
+    name: str
+    version: str
+    type: ModelType
+    description: str | None
+    tags: dict[str, str]
+    properties: dict[str, str]
+    stage: str | None
+    flavors: dict[str, Any] | None
+    path: str
+    files: list[ModelFile]
+    size_bytes: int
+    upload_id: str
+    created_at: datetime
+    created_by: str
+    modified_at: datetime
+    modified_by: str
+
+    @classmethod
+    def of(cls, resource: Resource) -> ModelVersion:
+        """The answer for a stored version."""
+        spec = ModelSpec.model_validate(resource.spec)
+        return cls(
+            id=f"{resource.name}:{resource.version}",
+            version=str(resource.version),
+            size_bytes=sum(file.size_bytes for file in spec.files),
+            **spec.model_dump(),
+            **_common(resource),
+        )
+
+
+class ModelSummary(Document):
+    """A model, described by its newest version."""
+
+    name: str
+    latest_version: str
+    description: str | None
+    tags: dict[str, str]
+    created_at: datetime
+    modified_at: datetime
+
+    @classmethod
+    def of(cls, head: Resource) -> ModelSummary:
+        """The answer for a stored head."""
+        status = ModelHeadStatus.model_validate(head.status)
+        names = ("name", "description", "tags", "created_at", "modified_at")
+        return cls(latest_version=str(status.latest_version), **{name: getattr(head, name) for name in names})
+
+
+class Upload(Document):
+    """How far an upload is."""
+
+    upload_id: str
+    container: str
+    directory: str
+    manifest_file: str
+    phase: UploadPhase
+    model_id: str | None = Field(description="name:version it became")
+    missing: list[str] = Field(description="files it waits for")
+    faults: list[dict[str, Any]] = Field(description="what is wrong with the manifest")
+    conditions: list[Condition]
+    deadline: datetime
+    created_at: datetime
+    created_by: str
+
+    @classmethod
+    def of(cls, resource: Resource) -> Upload:
+        """The answer for a stored upload."""
+        spec, status = UploadSpec.model_validate(resource.spec), UploadStatus.model_validate(resource.status)
+        done = status.model_version is not None
+        return cls(
+            upload_id=resource.name,
+            container=spec.container,
+            directory=spec.directory,
+            manifest_file=spec.manifest_file,
+            phase=UploadPhase(status.phase),
+            model_id=f"{status.model_name}:{status.model_version}" if done else None,
+            missing=status.missing,
+            faults=status.faults,
+            conditions=status.conditions,
+            deadline=spec.deadline,
+            created_at=resource.created_at,
+            created_by=resource.created_by,
+        )
+
+
+class EventDocument(Document):
+    """A published event, in the Event Grid schema."""
+
+    id: str
+    topic: str
+    subject: str
+    eventType: str
+    eventTime: datetime
+    data: dict[str, Any]
+    dataVersion: str
+    metadataVersion: str
+
+
+class SubscriptionRequest(Document):
+    """A subscription to Slipway's events; fields as in Azure's event subscriptions."""
+
+    endpoint_url: str = Field(min_length=1, max_length=2048)
+    included_event_types: list[str] = Field(default_factory=list, max_length=100)
+    subject_begins_with: str = Field(default="", max_length=512)
+    subject_ends_with: str = Field(default="", max_length=512)
+    is_subject_case_sensitive: bool = False
+    advanced_filters: list[dict[str, Any]] = Field(default_factory=list, max_length=25)
+    event_delivery_schema: Literal["EventGridSchema", "CloudEventSchemaV1_0"] = "EventGridSchema"
+    max_delivery_attempts: int = Field(default=30, ge=1, le=30)
+    event_time_to_live_min: int = Field(default=1440, ge=1, le=1440)
+    signing_secret: str | None = Field(default=None, max_length=512, description="`whsec_...`: sign deliveries with it")
+
+    def subscription(self, name: str) -> Subscription:
+        """The port's form, without the secret."""
+        fields = self.model_dump(exclude={"signing_secret"})
+        fields["included_event_types"] = tuple(self.included_event_types)
+        fields["advanced_filters"] = tuple(self.advanced_filters)
+        return Subscription(name=name, **fields)
+
+
+class SubscriptionDocument(Document):
+    """A subscription; never with its secret."""
+
+    name: str
+    endpoint_url: str
+    included_event_types: list[str]
+    subject_begins_with: str
+    subject_ends_with: str
+    is_subject_case_sensitive: bool
+    advanced_filters: list[dict[str, Any]]
+    event_delivery_schema: str
+    max_delivery_attempts: int
+    event_time_to_live_min: int
+    state: str = Field(description="Succeeded, AwaitingManualAction, Creating or Failed")
+    state_reason: str
+
+
+class Reconciling(Document):
+    """A resource that will be looked at."""
+
+    kind: str
+    name: str
+    phase: str
+
+
+class Health(Document):
+    """Whether the control plane can work."""
+
+    status: Literal["Healthy", "Unhealthy"]
+    version: str
+    mode: str
+    checks: dict[str, str] = Field(description="each dependency: ok, or what is wrong")
+
+
+class Problem(Document):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    faults: list[dict[str, Any]]
+    remedy: str | None = None
+
+
+class ModelPage(Document):
+    items: list[ModelSummary]
+    continuation: str | None
+
+
+class ModelVersionPage(Document):
+    items: list[ModelVersion]
+    continuation: str | None
+
+
+class UploadPage(Document):
+    items: list[Upload]
+    continuation: str | None
+
+
+class EventPage(Document):
+    items: list[EventDocument]
+    continuation: str | None
+
+
+class HistoryPage(Document):
+    items: list[HistoryRecord]
+    continuation: str | None
+
+
+class SubscriptionPage(Document):
+    items: list[SubscriptionDocument]
+
+
+def _common(resource: Resource) -> dict[str, Any]:
+    names = ("name", "description", "tags", "properties", "created_at", "created_by", "modified_at", "modified_by")
+    return {name: getattr(resource, name) for name in names}

@@ -1,0 +1,92 @@
+"""The OpenAPI 3.1 document of the REST API, made of the table of operations."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from shared.api import documents as doc
+from shared.api.message import PROBLEM
+from shared.api.operations import OPERATIONS, Operation
+from shared.resources.base import NAME_PATTERN, Document
+
+_QUERY: dict[str, dict[str, Any]] = {
+    "limit": {"schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}},
+    "continuation": {"schema": {"type": "string"}, "description": "from the page before"},
+    "type": {"schema": {"type": "string"}, "description": "event types, separated by commas"},
+    "subject_prefix": {"schema": {"type": "string"}},
+    "since": {"schema": {"type": "string", "format": "date-time"}},
+}
+_PATH: dict[str, dict[str, Any]] = {
+    "name": {"type": "string", "pattern": NAME_PATTERN},
+    "version": {"type": "string", "pattern": "^([0-9]+|latest)$"},
+    "upload_id": {"type": "string"},
+    "path": {"type": "string", "description": "path of the file, '/' between the parts"},
+    "kind": {"type": "string", "enum": ["upload"]},
+}
+_TITLES = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 302: "Found"}
+
+
+def openapi() -> dict[str, Any]:
+    """The document, with every request, answer and error."""
+    shapes = {shape for op in OPERATIONS.values() for shape in (*op.answers.values(), op.body) if shape}
+    inputs = [(shape, "validation") for shape in sorted(shapes | {doc.Problem}, key=lambda s: s.__name__)]
+    _, schemas = models_json_schema(inputs, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS.values():
+        path = "/" + re.sub(r"\{\*?(\w+)\}", r"{\1}", operation.path)
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Slipway", "version": "1", "description": "MLOps control plane: registry, events, uploads."},
+        "servers": [{"url": "/api"}],
+        "security": [{"functionKey": []}, {"functionCode": []}, {"entra": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas["$defs"],
+            "securitySchemes": {
+                "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+                "functionCode": {"type": "apiKey", "in": "query", "name": "code"},
+                "entra": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    names = re.findall(r"\{\*?(\w+)\}", operation.path)
+    parameters = [{"name": n, "in": "path", "required": True, "schema": _PATH[n]} for n in names]
+    parameters += [{"name": n, "in": "query", **_QUERY[n]} for n in operation.query]
+    if operation.if_match:
+        parameters.append({"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}})
+    described: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": (operation.handler.__doc__ or "").strip().partition("\n")[0],
+        "parameters": parameters,
+        "responses": _responses(operation),
+    }
+    if operation.body is not None:
+        content = {media_type: {"schema": _ref(operation.body)} for media_type in operation.body_types}
+        described["requestBody"] = {"required": True, "content": content}
+    if operation.anonymous:
+        described["security"] = []
+    return described
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, shape in operation.answers.items():
+        responses[str(status)] = {"description": _TITLES.get(status, "Not available")}
+        if shape is not None:
+            responses[str(status)]["content"] = {"application/json": {"schema": _ref(shape)}}
+    common = () if operation.anonymous else (401, 503)
+    for status in sorted({*operation.errors, *common}):
+        problem = {PROBLEM: {"schema": _ref(doc.Problem)}}
+        responses.setdefault(str(status), {"description": "Problem", "content": problem})
+    return responses
+
+
+def _ref(shape: type[Document]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}

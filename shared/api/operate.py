@@ -1,0 +1,111 @@
+"""REST: events, subscriptions, re-drive, health."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+
+from shared.api import documents as doc
+from shared.api.message import ApiRequest, ApiResponse
+from shared.bootstrap import ControlPlane
+from shared.errors import BadRequest, Invalid, NotFound, SlipwayError
+from shared.events.wire import to_event_grid
+from shared.ports import RecordQuery, Subscription
+from shared.resources.base import ResourceKey, is_valid_name
+
+SUBSCRIPTION_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{1,62}[a-zA-Z0-9]")  # Azure: 3 to 64 letters, digits, hyphens
+
+
+async def list_events(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Published events, oldest first."""
+    types = tuple(name for name in request.query.get("type", "").split(",") if name)
+    query = RecordQuery(
+        types=types,
+        subject_prefix=request.query.get("subject_prefix", ""),
+        since=_time(request.query.get("since")),
+        after=request.continuation,
+        limit=request.limit(),
+    )
+    page = await plane.deps.store.list_events(query)
+    items = [to_event_grid(record.event) for record in page.items]
+    return ApiResponse(200, {"items": items, "continuation": page.continuation})
+
+
+def _time(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query is a space to HTML forms
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadRequest(f"since is {text[:40]!r}", remedy="give a time such as 2026-11-23T12:00:00Z") from error
+
+
+async def list_subscriptions(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """All subscriptions, by name."""
+    found = await plane.deps.subscriptions.list()
+    return ApiResponse(200, {"items": [_document(subscription) for subscription in found]})
+
+
+def _document(subscription: Subscription) -> dict[str, object]:
+    return doc.SubscriptionDocument.model_validate(asdict(subscription)).model_dump(mode="json")
+
+
+async def put_subscription(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Create or replace a subscription; its endpoint must answer the validation handshake."""
+    name = _subscription_name(request)
+    asked = request.json(doc.SubscriptionRequest)
+    known = any(subscription.name == name for subscription in await plane.deps.subscriptions.list())
+    made = await plane.deps.subscriptions.put(asked.subscription(name), signing_secret=asked.signing_secret)
+    return ApiResponse(200 if known else 201, _document(made))
+
+
+async def delete_subscription(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Delete a subscription."""
+    await plane.deps.subscriptions.delete(_subscription_name(request))
+    return ApiResponse(204)
+
+
+def _subscription_name(request: ApiRequest) -> str:
+    name = request.route["name"]
+    if not SUBSCRIPTION_NAME.fullmatch(name):
+        raise Invalid(f"{name[:80]!r} is not a subscription's name", remedy="use 3 to 64 letters, digits and hyphens")
+    return name
+
+
+async def reconcile(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Look at a resource again, also at one that failed."""
+    kind, name = request.route["kind"], request.route["name"]
+    if not is_valid_name(name):
+        raise NotFound(f"there is no {kind[:80]}/{name[:80]}")
+    resource = await plane.loop.redrive(ResourceKey(kind, name), request.cause)
+    phase = str(resource.status.get("phase", ""))
+    return ApiResponse(202, doc.Reconciling(kind=kind, name=name, phase=phase).model_dump(mode="json"))
+
+
+async def health(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Whether the control plane can work: 200, or 503 with what is wrong."""
+    checks = {}
+    try:
+        await plane.deps.store.read(ResourceKey("model", "health"))
+        checks["store"] = "ok"
+    except SlipwayError as error:
+        checks["store"] = error.code
+    healthy = set(checks.values()) == {"ok"}
+    document = doc.Health(
+        status="Healthy" if healthy else "Unhealthy",
+        version=_version(),
+        mode=plane.deps.settings.mode,
+        checks=checks,
+    )
+    return ApiResponse(200 if healthy else 503, document.model_dump(mode="json"))
+
+
+def _version() -> str:
+    """The installed version; "source" in a function app that runs from its folder."""
+    try:
+        return metadata.version("slipway")
+    except metadata.PackageNotFoundError:
+        return "source"

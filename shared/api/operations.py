@@ -1,0 +1,148 @@
+"""The table of REST operations: the OpenAPI document is made of it; functions/rest_api.py has a function for each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from shared.api import documents as doc
+from shared.api import models, operate
+from shared.api.message import ApiRequest, ApiResponse
+from shared.bootstrap import ControlPlane
+from shared.resources.base import Document
+from shared.resources.patches import ModelPatch
+
+Handler = Callable[[ApiRequest, ControlPlane], Awaitable[ApiResponse]]
+PAGING = ("limit", "continuation")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the API."""
+
+    id: str  # the function's name
+    method: str
+    path: str  # below /api/
+    handler: Handler
+    answers: dict[int, type[Document] | None]  # what success looks like
+    errors: tuple[int, ...] = ()  # besides 401 and 503
+    body: type[Document] | None = None
+    body_types: tuple[str, ...] = ("application/json",)
+    query: tuple[str, ...] = ()
+    if_match: bool = False
+    anonymous: bool = False
+
+
+_BODY = (400, 413, 415, 422)
+
+OPERATIONS: dict[str, Operation] = {
+    operation.id: operation
+    for operation in (
+        Operation("health", "GET", "health", operate.health, {200: doc.Health, 503: doc.Health}, anonymous=True),
+        Operation(
+            "create_upload",
+            "POST",
+            "uploads",
+            models.create_upload,
+            {201: doc.UploadSession},
+            _BODY,
+            doc.UploadSessionRequest,
+        ),
+        Operation(
+            "list_uploads", "GET", "uploads", models.list_uploads, {200: doc.UploadPage}, (400, 422), query=PAGING
+        ),
+        Operation("get_upload", "GET", "uploads/{upload_id}", models.get_upload, {200: doc.Upload}, (404,)),
+        Operation(
+            "register_model",
+            "POST",
+            "models",
+            models.register_model,
+            {200: doc.ModelVersion, 201: doc.ModelVersion, 202: doc.Upload},
+            (*_BODY, 409),
+            doc.RegisterRequest,
+        ),
+        Operation("list_models", "GET", "models", models.list_models, {200: doc.ModelPage}, (400, 422), query=PAGING),
+        Operation(
+            "list_model_versions",
+            "GET",
+            "models/{name}/versions",
+            models.list_model_versions,
+            {200: doc.ModelVersionPage},
+            (400, 404, 422),
+            query=PAGING,
+        ),
+        Operation(
+            "get_model_version",
+            "GET",
+            "models/{name}/versions/{version}",
+            models.get_model_version,
+            {200: doc.ModelVersion},
+            (404,),
+        ),
+        Operation(
+            "update_model_version",
+            "PATCH",
+            "models/{name}/versions/{version}",
+            models.update_model_version,
+            {200: doc.ModelVersion},
+            (*_BODY, 404, 412, 428),
+            ModelPatch,
+            ("application/merge-patch+json", "application/json"),
+            if_match=True,
+        ),
+        Operation(
+            "list_model_history",
+            "GET",
+            "models/{name}/versions/{version}/history",
+            models.list_model_history,
+            {200: doc.HistoryPage},
+            (400, 404, 422),
+            query=PAGING,
+        ),
+        Operation(
+            "download_model_file",
+            "GET",
+            "models/{name}/versions/{version}/files/{*path}",
+            models.download_model_file,
+            {302: None},
+            (404,),
+        ),
+        Operation(
+            "list_events",
+            "GET",
+            "events",
+            operate.list_events,
+            {200: doc.EventPage},
+            (400, 422),
+            query=("type", "subject_prefix", "since", *PAGING),
+        ),
+        Operation(
+            "list_subscriptions", "GET", "subscriptions", operate.list_subscriptions, {200: doc.SubscriptionPage}
+        ),
+        Operation(
+            "put_subscription",
+            "PUT",
+            "subscriptions/{name}",
+            operate.put_subscription,
+            {200: doc.SubscriptionDocument, 201: doc.SubscriptionDocument},
+            (*_BODY, 501),
+            doc.SubscriptionRequest,
+        ),
+        Operation(
+            "delete_subscription",
+            "DELETE",
+            "subscriptions/{name}",
+            operate.delete_subscription,
+            {204: None},
+            (404, 422),
+        ),
+        Operation(
+            "reconcile_resource",
+            "POST",
+            "resources/{kind}/{name}/reconcile",
+            operate.reconcile,
+            {202: doc.Reconciling},
+            (404, 422),
+        ),
+    )
+}

@@ -1,0 +1,134 @@
+"""The one place where adapters are chosen, and what the functions call. Adapters are made at first use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from shared.adapters.local.clock import SystemClock
+from shared.commit import Committer, TransactionalStore
+from shared.controllers.loop import Loop, WorkMessage
+from shared.controllers.outcome import Deps
+from shared.controllers.table import CONTROLLERS
+from shared.events.wire import from_wire
+from shared.intake import Intake
+from shared.leases import Leases
+from shared.ports import ArtifactStore, Clock, EventPublisher, EventSubscriptions, UploadArea, WorkQueue
+from shared.reactions import reactions_to
+from shared.registry import Registry
+from shared.resources.base import Cause
+from shared.settings import Settings, load_settings
+
+SWEEP_LEASE_S = 60.0
+SWEEP_LIMIT = 500
+
+
+class ControlPlane:
+    """Everything a function may ask for, one call each."""
+
+    def __init__(self, deps: Deps) -> None:
+        self.deps = deps
+        self.loop = Loop(deps)
+        self.intake = Intake(deps, self.loop)
+        self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
+
+    async def storage_event(self, document: Mapping[str, Any]) -> None:
+        """A storage event arrived (Event Grid or CloudEvents form). Raises BadRequest for something else."""
+        await self.intake.blob_created(from_wire(dict(document)))
+
+    async def lifecycle_event(self, document: Mapping[str, Any]) -> None:
+        """One of Slipway's own events arrived: the resources that react to it are queued."""
+        for key in reactions_to(from_wire(dict(document))):
+            await self.loop.enqueue(WorkMessage(key))
+
+    async def sweep_outbox(self) -> int:
+        """Publish what was committed a while ago and never acknowledged; how many events were sent."""
+        if not await self.leases.acquire("sweep_outbox", duration_s=SWEEP_LEASE_S):
+            return 0
+        before = self.deps.clock.now() - timedelta(seconds=self.deps.settings.outbox_grace_s)
+        owed = await self.deps.store.unacknowledged(before=before, limit=SWEEP_LIMIT)
+        return len(owed) if await self.deps.committer.publish(owed) else 0
+
+    async def look_again(self) -> int:
+        """Queue every unfinished resource whose time has come; how many there were."""
+        if not await self.leases.acquire("look_again", duration_s=SWEEP_LEASE_S):
+            return 0
+        return await self.loop.enqueue_overdue(sorted(CONTROLLERS))
+
+    def cause(self, actor: str, request_id: str) -> Cause:
+        """The cause of what a request changes."""
+        return Cause(actor=actor, type="request", id=request_id)
+
+
+@cache
+def control_plane() -> ControlPlane:
+    """This process's control plane, by the settings in the environment. Raises Invalid for wrong settings."""
+    settings = load_settings()
+    return azure_control_plane(settings) if settings.mode == "azure" else local_control_plane(settings)
+
+
+def assemble(
+    settings: Settings,
+    store: TransactionalStore,
+    uploads: UploadArea,
+    artifacts: ArtifactStore,
+    queue: WorkQueue,
+    publisher: EventPublisher,
+    subscriptions: EventSubscriptions,
+    clock: Clock,
+) -> ControlPlane:
+    """A control plane on these adapters."""
+    committer = Committer(store, publisher, clock, settings.topic, settings.event_pascal_case)
+    registry = Registry(store, committer)
+    return ControlPlane(Deps(settings, store, committer, registry, uploads, artifacts, queue, subscriptions, clock))
+
+
+def local_control_plane(settings: Settings) -> ControlPlane:
+    """Everything in one folder of this machine."""
+    from shared.adapters.local.artifact_store import LocalArtifactStore
+    from shared.adapters.local.event_grid import LocalEventPublisher, LocalEventSubscriptions, open_event_grid
+    from shared.adapters.local.resource_store import open_resource_store
+    from shared.adapters.local.secrets import load_secrets
+    from shared.adapters.local.signing import UrlSigner
+    from shared.adapters.local.upload_area import LocalUploadArea
+    from shared.adapters.local.work_queue import open_work_queues
+
+    folder, clock = settings.data_dir, SystemClock()
+    signer = UrlSigner(load_secrets(folder).url_signing_key, clock)
+    grid = open_event_grid(folder / "eventgrid.db", clock)
+    return assemble(
+        settings,
+        open_resource_store(folder / "slipway.db"),
+        LocalUploadArea(folder, signer),
+        LocalArtifactStore(folder, signer),
+        open_work_queues(folder / "queue.db", clock)(settings.work_queue),
+        LocalEventPublisher(grid),
+        LocalEventSubscriptions(grid),
+        clock,
+    )
+
+
+def azure_control_plane(settings: Settings) -> ControlPlane:
+    """Cosmos DB, Blob Storage, Storage Queues and Event Grid, all by identity."""
+    from shared.adapters.azure.artifact_store import AzureArtifactStore
+    from shared.adapters.azure.credentials import default_credential
+    from shared.adapters.azure.event_publisher import open_event_publisher
+    from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
+    from shared.adapters.azure.resource_store import open_cosmos_store
+    from shared.adapters.azure.upload_area import AzureUploadArea, open_blob_service
+    from shared.adapters.azure.work_queue import open_work_queue
+
+    credential = default_credential(settings.managed_identity_client_id)
+    blobs = open_blob_service(settings.blob_account_url, credential)
+    return assemble(
+        settings,
+        open_cosmos_store(settings.cosmos_endpoint, settings.cosmos_database, credential),
+        AzureUploadArea(blobs),
+        AzureArtifactStore(blobs),
+        open_work_queue(settings.queue_account_url, settings.work_queue, credential),
+        open_event_publisher(settings.eventgrid_endpoint, credential, settings.eventgrid_input_schema),
+        AzureEventSubscriptions(settings.eventgrid_topic_id, credential),
+        SystemClock(),
+    )

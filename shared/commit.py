@@ -1,0 +1,227 @@
+"""The only way to write. Reads, lets a pure change decide, commits under ETags with history and events, publishes.
+
+`Conflict` is answered by reading afresh and deciding again; it never leaves this module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from shared.errors import Conflict, Retryable, SlipwayError
+from shared.events.types import EventDraft, with_pascal_case
+from shared.ports import Clock, Commit, EventPublisher, Outbox, ResourceStore, Write
+from shared.resources.base import Cause, HistoryRecord, Resource, ResourceKey
+from shared.resources.events import Event, RecordedEvent
+
+log = logging.getLogger(__name__)
+
+EVENT_NAMESPACE = uuid.UUID("6f1d3c5e-0d9c-4a57-9d3a-2f6f0c6f7a11")
+MAX_TRIES = 40
+FIRST_BACKOFF_S = 0.005
+LAST_BACKOFF_S = 1.0
+
+Current = Mapping[ResourceKey, Resource | None]
+
+
+class TransactionalStore(ResourceStore, Outbox, Protocol):
+    """What a commit needs: the resources and their outbox, in one adapter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a resource shall become. The commit adds generation, revision, times, ids and history."""
+
+    key: ResourceKey
+    spec: dict[str, Any]
+    status: dict[str, Any] = field(default_factory=dict)
+    description: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+    unfinished: bool = False
+    look_again_at: datetime | None = None
+    events: tuple[EventDraft, ...] = ()
+    delete: bool = False
+
+    @classmethod
+    def of(cls, resource: Resource, **changes: Any) -> Draft:
+        """A draft that leaves `resource` as it is, but for `changes`."""
+        same = cls(
+            resource.key,
+            resource.spec,
+            resource.status,
+            resource.description,
+            resource.tags,
+            resource.properties,
+            resource.unfinished,
+            resource.look_again_at,
+        )
+        return replace(same, **changes)
+
+
+Change = Callable[[Current], Awaitable[Sequence[Draft]]]
+
+
+class Committer:
+    """Commits changes and publishes their events."""
+
+    def __init__(
+        self, store: TransactionalStore, publisher: EventPublisher, clock: Clock, topic: str, pascal_case: bool = False
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._clock = clock
+        self._topic = topic
+        self._pascal_case = pascal_case
+        self._locks = KeyedLocks()
+
+    async def transact(self, keys: Sequence[ResourceKey], change: Change, cause: Cause) -> tuple[Resource, ...]:
+        """Read `keys` (of one partition), commit the drafts that `change` makes of them, publish their events.
+
+        Comes out: the resources as committed, in the order of the drafts; () when there were no drafts. `change` may
+        run several times: it must have no effect that cannot be repeated. Raises what `change` raises, and Retryable
+        when others kept winning."""
+        async with self._locks.hold(keys[0].partition):
+            for attempt in range(MAX_TRIES):
+                current = {key: await self._store.read(key) for key in keys}
+                drafts = await change(current)
+                if not drafts:
+                    return ()
+                try:
+                    return await self._commit(current, drafts, cause)
+                except Conflict:
+                    await self._clock.sleep(_backoff_s(attempt))
+        raise Retryable(f"{keys[0]} is being changed by others all the time", remedy="try again")
+
+    async def _commit(self, current: Current, drafts: Sequence[Draft], cause: Cause) -> tuple[Resource, ...]:
+        now = self._clock.now()
+        writes = [self._write(current.get(draft.key), draft, cause, now) for draft in drafts]
+        events = tuple(
+            event
+            for draft, write in zip(drafts, writes, strict=True)
+            for event in self._events(draft, write.resource, now)
+        )
+        etags = await self._store.commit(Commit(tuple(writes), events))
+        await self.publish(events)
+        pairs = zip(writes, etags, strict=True)
+        return tuple(write.resource.model_copy(update={"etag": etag}) for write, etag in pairs)
+
+    def _write(self, before: Resource | None, draft: Draft, cause: Cause, now: datetime) -> Write:
+        after = _stamped(before, draft, cause, now)
+        action: Literal["created", "updated", "deleted"] = (
+            "deleted" if draft.delete else "updated" if before else "created"
+        )
+        old = before.model_dump(mode="json") if before else {}
+        new = {} if draft.delete else after.model_dump(mode="json")
+        history = HistoryRecord(
+            key=str(draft.key),
+            revision=after.revision,
+            generation=after.generation,
+            time=now,
+            action=action,
+            cause=cause,
+            changes=merge_patch(old, new),
+        )
+        return Write(after, history, draft.delete)
+
+    def _events(self, draft: Draft, resource: Resource, now: datetime) -> list[RecordedEvent]:
+        records = []
+        for index, plain in enumerate(draft.events):
+            made = with_pascal_case(plain) if self._pascal_case else plain
+            event = Event(
+                id=event_id(resource.key, resource.revision, index),
+                type=made.type,
+                subject=made.subject,
+                time=now,
+                data=dict(made.data),
+                topic=self._topic,
+            )
+            records.append(RecordedEvent(event=event, resource=str(resource.key)))
+        return records
+
+    async def publish(self, events: Sequence[RecordedEvent]) -> bool:
+        """Publish and acknowledge; False when the publisher is down now (the sweep will send them again)."""
+        if not events:
+            return True
+        try:
+            await self._publisher.publish([record.event for record in events])
+            await self._store.acknowledge(events, self._clock.now())
+        except SlipwayError as error:
+            log.warning("%d events stay in the outbox: %s", len(events), error.message)
+            return False
+        return True
+
+
+def event_id(key: ResourceKey, revision: int, index: int) -> str:
+    """The id of the index-th event of that revision of that resource, the same whenever derived (UUID version 5)."""
+    return str(uuid.uuid5(EVENT_NAMESPACE, f"{key}#{revision}#{index}"))
+
+
+def _stamped(before: Resource | None, draft: Draft, cause: Cause, now: datetime) -> Resource:
+    changed = before is not None and before.spec != draft.spec
+    return Resource(
+        kind=draft.key.kind,
+        name=draft.key.name,
+        version=draft.key.version,
+        spec=draft.spec,
+        status=draft.status,
+        description=draft.description,
+        tags=draft.tags,
+        properties=draft.properties,
+        generation=(before.generation + changed) if before else 1,
+        revision=(before.revision if before else 0) + 1,
+        unfinished=draft.unfinished,
+        look_again_at=draft.look_again_at if draft.unfinished else None,
+        created_at=before.created_at if before else now,
+        created_by=before.created_by if before else cause.actor,
+        modified_at=now,
+        modified_by=cause.actor,
+        etag=before.etag if before else None,
+    )
+
+
+def merge_patch(old: Any, new: Any) -> Any:
+    """The JSON merge patch that turns `old` into `new` (RFC 7396). {} when they are equal objects."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    patch: dict[str, Any] = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        if key not in old:
+            patch[key] = value
+        elif old[key] != value:
+            patch[key] = merge_patch(old[key], value)
+    return patch
+
+
+def _backoff_s(attempt: int) -> float:
+    """Full jitter: any time up to a bound that doubles."""
+    return random.uniform(0, min(LAST_BACKOFF_S, FIRST_BACKOFF_S * 2**attempt))  # noqa: S311 - not a secret
+
+
+class KeyedLocks:
+    """A lock for each name, kept only while somebody holds or awaits it: saves this process conflicts with itself."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        """Alone with `name`."""
+        lock, users = self._locks.get(name, (asyncio.Lock(), 0))
+        self._locks[name] = (lock, users + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, users = self._locks[name]
+            if users == 1:
+                del self._locks[name]
+            else:
+                self._locks[name] = (lock, users - 1)

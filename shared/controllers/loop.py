@@ -1,0 +1,213 @@
+"""The control loop: look at one resource, take a step, commit what came out, look again when asked to.
+
+A message only says "look at this resource": coming twice, late, out of order or never does no harm.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.commit import Current, Draft
+from shared.controllers.outcome import Deps, Outcome
+from shared.controllers.table import controller_of
+from shared.errors import Invalid, NotFound, Retryable, SlipwayError
+from shared.events import types
+from shared.ports import ResourceQuery
+from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, Status, with_condition
+
+log = logging.getLogger(__name__)
+
+MAX_BACKOFF_S = 600.0
+STALLED = "Stalled"  # the condition of a resource that waits for a re-drive (kstatus' name for it)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkMessage:
+    """What is in the work queue."""
+
+    key: ResourceKey
+    attempt: int = 1  # which try this is since the last success
+
+    def dump(self) -> str:
+        """The message's text."""
+        return json.dumps({"kind": self.key.kind, "name": self.key.name, "attempt": self.attempt})
+
+    @classmethod
+    def load(cls, text: str) -> WorkMessage:
+        """The message of a text. Raises Invalid for anything else."""
+        try:
+            document = json.loads(text)
+            return cls(ResourceKey(str(document["kind"]), str(document["name"])), int(document.get("attempt", 1)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Invalid(f"not a work message: {text[:200]!r}", remedy='send {"kind": ..., "name": ...}') from error
+
+
+def backoff_s(attempt: int, base_s: float) -> float:
+    """How long to wait after the attempt-th failure: base, twice that, ..., at most ten minutes."""
+    return float(min(MAX_BACKOFF_S, base_s * 2 ** (attempt - 1)))
+
+
+class Loop:
+    """Runs controllers."""
+
+    def __init__(self, deps: Deps) -> None:
+        self._deps = deps
+
+    async def look_at(self, key: ResourceKey, cause: Cause, *, new: Draft | None = None) -> Resource | None:
+        """The resource after one look. `new` is what it is when there is none yet, or when it had failed and is
+        declared otherwise now; None when there is none. Raises Retryable, and Permanent for what can't succeed."""
+        controller = controller_of(key.kind)
+        outcome: Outcome | None = None
+
+        async def change(current: Current) -> Sequence[Draft]:
+            nonlocal outcome
+            subject = _subject(current[key], new, self._deps.clock.now(), cause)
+            if subject is None or not subject.unfinished:
+                return ()
+            outcome = await controller.reconcile(subject, self._deps, cause)
+            return _drafts(subject, outcome, self._deps.clock.now())
+
+        committed = await self._deps.committer.transact((key,), change, cause)
+        if outcome is not None and outcome.look_again_after_s is not None:
+            await self.enqueue(WorkMessage(key), delay_s=outcome.look_again_after_s)
+        return committed[0] if committed else await self._deps.store.read(key)
+
+    async def work(self, text: str, message_id: str) -> None:
+        """Handle one message of the work queue. A retryable failure goes back into the queue with a back-off; the last
+        one, and a permanent one, becomes a condition. Raises Invalid for a message that is none."""
+        message = WorkMessage.load(text)
+        cause = Cause(actor="reconcile", type="message", id=message_id)
+        try:
+            await self.look_at(message.key, cause)
+        except Retryable as error:
+            if message.attempt >= self._deps.settings.max_attempts:
+                await self.stall(message.key, f"gave up after {message.attempt} attempts: {error.message}", cause)
+                return
+            wait_s = backoff_s(message.attempt, self._deps.settings.retry_base_s)
+            log.warning(
+                "%s: attempt %d failed, next in %.0f s: %s", message.key, message.attempt, wait_s, error.message
+            )
+            await self.enqueue(WorkMessage(message.key, message.attempt + 1), delay_s=wait_s)
+        except SlipwayError as error:
+            await self.stall(message.key, error.message, cause)
+
+    async def poisoned(self, text: str, message_id: str) -> None:
+        """Handle a message that the host gave up on (the function crashed each time): its resource stalls."""
+        try:
+            message = WorkMessage.load(text)
+        except Invalid as error:
+            log.error("dropped a poison message %s: %s", message_id, error.message)
+            return
+        cause = Cause(actor="reconcile_poison", type="message", id=message_id)
+        await self.stall(message.key, "reconciling failed unexpectedly every time; see the log", cause)
+
+    async def stall(self, key: ResourceKey, why: str, cause: Cause) -> None:
+        """Put the resource aside, saying why and how to go on."""
+        controller = controller_of(key.kind)
+        message = f"{why}. To try again: slipway reconcile {key.kind}/{key.name}"
+        log.error("%s: %s", key, message)
+
+        async def change(current: Current) -> Sequence[Draft]:
+            resource = current[key]
+            if resource is None or not resource.unfinished:
+                return ()
+            stalled = Condition(
+                type=STALLED,
+                status=ConditionStatus.TRUE,
+                reason="ReconcileFailed",
+                message=message,
+                last_transition_time=self._deps.clock.now(),
+            )
+            status = {**resource.status, "phase": "Failed"}
+            conditions = Status.model_validate({"conditions": status.get("conditions", [])}).conditions
+            status["conditions"] = [c.model_dump(mode="json") for c in with_condition(conditions, stalled)]
+            data = {"kind": key.kind, "name": key.name, "message": message}
+            event = types.EventDraft(types.RECONCILE_FAILED, controller.subject(key.name), data)
+            return (Draft.of(resource, status=status, unfinished=False, events=(event,)),)
+
+        await self._deps.committer.transact((key,), change, cause)
+
+    async def redrive(self, key: ResourceKey, cause: Cause) -> Resource:
+        """Look again at a resource, also at one that had failed. Raises NotFound."""
+        controller = controller_of(key.kind)
+
+        async def change(current: Current) -> Sequence[Draft]:
+            resource = current[key]
+            if resource is None:
+                raise NotFound(f"there is no {key}")
+            if resource.status.get("phase") != "Failed":
+                return ()
+            again = controller.redriven(resource, self._deps)
+            conditions = [c for c in again.status.get("conditions", []) if c["type"] != STALLED]
+            status = {**again.status, "conditions": conditions}
+            return (Draft.of(again, status=status, look_again_at=self._deps.clock.now()),)
+
+        await self._deps.committer.transact((key,), change, cause)
+        await self.enqueue(WorkMessage(key))
+        found = await self._deps.store.read(key)
+        if found is None:
+            raise NotFound(f"there is no {key}")
+        return found
+
+    async def enqueue(self, message: WorkMessage, *, delay_s: float = 0) -> None:
+        """Ask for a look at a resource."""
+        await self._deps.queue.send(message.dump(), delay_s=delay_s)
+
+    async def enqueue_overdue(self, kinds: Sequence[str], limit: int = 1000) -> int:
+        """Ask for a look at every unfinished resource whose time has come; how many there were."""
+        count = 0
+        for kind in kinds:
+            after: str | None = None
+            while count < limit:
+                query = ResourceQuery(kind, unfinished_before=self._deps.clock.now(), after=after, limit=100)
+                page = await self._deps.store.list_resources(query)
+                for resource in page.items:
+                    await self.enqueue(WorkMessage(resource.key))
+                count += len(page.items)
+                after = page.continuation
+                if after is None:
+                    break
+        return count
+
+
+def _subject(current: Resource | None, new: Draft | None, now: datetime, cause: Cause) -> Resource | None:
+    """What to look at: what is there, unless it failed and is declared otherwise now."""
+    if new is None or (current is not None and not _declared_anew(current, new)):
+        return current
+    base = current or Resource(
+        kind=new.key.kind,
+        name=new.key.name,
+        version=new.key.version,
+        spec=new.spec,
+        created_at=now,
+        created_by=cause.actor,
+        modified_at=now,
+        modified_by=cause.actor,
+    )
+    generation = base.generation + (current is not None)
+    return base.model_copy(
+        update={"spec": new.spec, "status": new.status, "unfinished": True, "generation": generation}
+    )
+
+
+def _declared_anew(current: Resource, new: Draft) -> bool:
+    return current.status.get("phase") == "Failed" and current.spec != new.spec
+
+
+def _drafts(subject: Resource, outcome: Outcome, now: datetime) -> Sequence[Draft]:
+    status = outcome.status.model_dump(mode="json")
+    if subject.etag is not None and status == subject.status and not outcome.events and outcome.unfinished:
+        return ()
+    again_s = outcome.look_again_after_s or 0.0
+    draft = Draft.of(
+        subject,
+        status=status,
+        unfinished=outcome.unfinished,
+        look_again_at=now + timedelta(seconds=again_s),
+        events=outcome.events,
+    )
+    return (draft,)

@@ -1,0 +1,47 @@
+"""What a controller gets and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from shared.commit import Committer, TransactionalStore
+from shared.events.types import EventDraft
+from shared.ports import ArtifactStore, Clock, EventSubscriptions, UploadArea, WorkQueue
+from shared.registry import Registry
+from shared.resources.base import Cause, Resource, Status
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """The world, as controllers and REST see it."""
+
+    settings: Settings
+    store: TransactionalStore
+    committer: Committer
+    registry: Registry
+    uploads: UploadArea
+    artifacts: ArtifactStore
+    queue: WorkQueue
+    subscriptions: EventSubscriptions
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is so after one look."""
+
+    status: Status  # the whole new status
+    events: tuple[EventDraft, ...] = ()  # announced with it
+    unfinished: bool = False  # whether there is more to do
+    look_again_after_s: float | None = None  # when, unless something wakes it earlier
+
+
+@dataclass(frozen=True, slots=True)
+class Controller:
+    """How one kind becomes what it was declared to be."""
+
+    reconcile: Callable[[Resource, Deps, Cause], Awaitable[Outcome]]  # one look, one step
+    redriven: Callable[[Resource, Deps], Resource]  # the resource as it shall be looked at after it had failed
+    subject: Callable[[str], str]  # the subject of events about the resource of that name

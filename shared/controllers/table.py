@@ -1,0 +1,17 @@
+"""Which kinds have a controller. A controller is one module beside this file and one line here."""
+
+from __future__ import annotations
+
+from shared.controllers import upload
+from shared.controllers.outcome import Controller
+from shared.errors import Invalid
+from shared.resources.upload import KIND as UPLOAD
+
+CONTROLLERS: dict[str, Controller] = {UPLOAD: upload.CONTROLLER}
+
+
+def controller_of(kind: str) -> Controller:
+    """The controller of a kind. Raises Invalid with the kinds that have one."""
+    if kind not in CONTROLLERS:
+        raise Invalid(f"nothing reconciles the kind {kind!r}", remedy=f"use one of {', '.join(sorted(CONTROLLERS))}")
+    return CONTROLLERS[kind]

@@ -1,0 +1,207 @@
+"""The controller of uploads: looks at the manifest and the files, and takes the next step towards a model version."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.controllers.upload_decision import (
+    Clean,
+    Fail,
+    Observation,
+    Register,
+    Registered,
+    Step,
+    Supersede,
+    Wait,
+    decide,
+)
+from shared.declarations.manifest import read_manifest
+from shared.errors import Conflict, Fault, NotFound, SlipwayError
+from shared.events import types
+from shared.ports import BlobInfo
+from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
+from shared.resources.model import ModelFile
+from shared.resources.upload import TERMINAL, ConsumedBlob, UploadPhase, UploadSpec, UploadStatus
+
+
+async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
+    """One step. Raises Retryable when the stores are not available."""
+    spec = UploadSpec.model_validate(resource.spec)
+    status = UploadStatus.model_validate(resource.status)
+    seen = await _observe(resource.name, spec, deps)
+    if seen.manifest.declaration is not None:
+        status.model_name = seen.manifest.declaration.name
+    status.observed_generation = resource.generation
+    step = decide(status, spec, seen, deps.settings.upload_settle_s)
+    return await _Steps(resource.name, spec, status, deps, cause).take(step)
+
+
+async def _observe(upload_id: str, spec: UploadSpec, deps: Deps) -> Observation:
+    manifest = read_manifest(spec)
+    version = None
+    if manifest.declaration is not None:
+        version = await deps.registry.registered_version(manifest.declaration.name, upload_id)
+    prefix = f"{spec.directory}/" if spec.directory else ""
+    blobs: dict[str, BlobInfo] = {}
+    present = spec.manifest_etag is None
+    if version is None and manifest.declaration is not None:
+        found = await deps.uploads.list_blobs(spec.container, prefix)
+        blobs = {blob.path.removeprefix(prefix): blob for blob in found}
+        own = blobs.pop(spec.manifest_file, None) if spec.manifest_etag is not None else None
+        present = present or (own is not None and own.etag == spec.manifest_etag)
+    return Observation(deps.clock.now(), manifest, version, present, blobs)
+
+
+class _Steps:
+    """Takes the step that was decided and says what is so then."""
+
+    def __init__(self, upload_id: str, spec: UploadSpec, status: UploadStatus, deps: Deps, cause: Cause) -> None:
+        self.upload_id = upload_id
+        self.spec = spec
+        self.status = status
+        self.deps = deps
+        self.cause = cause
+
+    async def take(self, step: Step) -> Outcome:
+        match step:
+            case Register():
+                return await self._register(step)
+            case Registered(version):
+                return await self._registered(version)
+            case Clean():
+                return await self._clean()
+            case Wait(missing, look_again_after_s):
+                return self._wait(missing, look_again_after_s)
+            case Fail(faults, missing):
+                return self._fail(faults, missing)
+            case Supersede():
+                return self._end(UploadPhase.SUPERSEDED, "ManifestReplaced", "the manifest was replaced or removed")
+
+    async def _register(self, step: Register) -> Outcome:
+        """Stores every file and registers; a file that is replaced or taken away meanwhile is waited for."""
+        files: list[ModelFile] = []
+        for path, blob in step.files.items():
+            try:
+                artifact = await self.deps.artifacts.adopt(self.spec.container, blob)
+            except (NotFound, Conflict):
+                return self._wait((path,), 1.0)
+            files.append(ModelFile(path=path, sha256=artifact.sha256, size_bytes=artifact.size_bytes))
+        self.status.files = files
+        self.status.consumed = [ConsumedBlob(path=b.path, etag=b.etag) for b in step.files.values()]
+        try:
+            version = await self.deps.registry.register(step.declaration, files, self.upload_id, self.cause)
+        except SlipwayError as error:
+            if error.http_status >= 500:
+                raise
+            return self._fail(error.faults or (Fault(f"{error.message}; {error.remedy}", file=self._manifest_name),))
+        return await self._registered(int(version.version or 0))
+
+    async def _registered(self, version: int) -> Outcome:
+        self.status.model_version = version
+        self.status.missing = []
+        self.status.faults = []
+        if self.spec.manifest_etag is not None:
+            consumed = [blob for blob in self.status.consumed if blob.path != self._manifest_path]
+            manifest = ConsumedBlob(path=self._manifest_path, etag=self.spec.manifest_etag)
+            self.status.consumed = [*consumed, manifest]
+        message = f"registered as {self.status.model_name}:{version}"
+        if self.spec.container == "uploads":  # removed once the event is out: see reactions
+            return self._outcome(
+                UploadPhase.REGISTERED, "Registered", message, types.UPLOAD_REGISTERED, look_again_after_s=60.0
+            )
+        await self._delete_consumed()
+        return self._outcome(UploadPhase.COMPLETED, "Registered", message)
+
+    async def _clean(self) -> Outcome:
+        await self._delete_consumed()
+        message = f"registered as {self.status.model_name}:{self.status.model_version}, the upload folder is clean"
+        return self._outcome(UploadPhase.COMPLETED, "Cleaned", message)
+
+    async def _delete_consumed(self) -> None:
+        for blob in self.status.consumed:
+            await self.deps.uploads.delete_blob(self.spec.container, blob.path, etag=blob.etag)
+
+    def _wait(self, missing: tuple[str, ...], look_again_after_s: float) -> Outcome:
+        known = self.status.phase == UploadPhase.WAITING_FOR_FILES
+        self.status.missing = list(missing)
+        message = f"waiting for {', '.join(missing)}" if missing else "waiting until the folder is quiet"
+        event = None if known else types.UPLOAD_WAITING
+        return self._outcome(
+            UploadPhase.WAITING_FOR_FILES,
+            "FilesMissing" if missing else "Settling",
+            f"{message}, until {self.spec.deadline:%Y-%m-%d %H:%M:%S} UTC",
+            event,
+            look_again_after_s=look_again_after_s,
+        )
+
+    def _fail(self, faults: tuple[Fault, ...] = (), missing: tuple[str, ...] = ()) -> Outcome:
+        self.status.faults = [fault.as_dict() for fault in faults]
+        self.status.missing = list(missing)
+        if missing:
+            return self._end(UploadPhase.FAILED, "DeadlineExceeded", f"did not come in time: {', '.join(missing)}")
+        message = "; ".join(str(fault) for fault in faults)
+        return self._end(UploadPhase.FAILED, "Refused", message)
+
+    def _end(self, phase: UploadPhase, reason: str, message: str) -> Outcome:
+        event = types.UPLOAD_FAILED if phase == UploadPhase.FAILED else types.UPLOAD_SUPERSEDED
+        return self._outcome(phase, reason, message, event)
+
+    def _outcome(
+        self,
+        phase: UploadPhase,
+        reason: str,
+        message: str,
+        event: str | None = None,
+        *,
+        look_again_after_s: float | None = None,
+    ) -> Outcome:
+        done = phase in (UploadPhase.REGISTERED, UploadPhase.COMPLETED)
+        condition = Condition(
+            type="Registered",
+            status=ConditionStatus.TRUE if done else ConditionStatus.FALSE,
+            reason=reason,
+            message=message,
+            last_transition_time=self.deps.clock.now(),
+        )
+        self.status.phase = phase
+        self.status.conditions = with_condition(self.status.conditions, condition)
+        events = (
+            (types.EventDraft(event, f"uploads/{self.upload_id}", self._payload(reason, message)),) if event else ()
+        )
+        return Outcome(self.status, events, phase not in TERMINAL, look_again_after_s)
+
+    def _payload(self, reason: str, message: str) -> dict[str, Any]:
+        return {
+            "uploadId": self.upload_id,
+            "phase": self.status.phase,
+            "reason": reason,
+            "message": message,
+            "manifest": self._manifest_path,
+            "modelName": self.status.model_name,
+            "modelVersion": self.status.model_version,
+            "missing": self.status.missing,
+            "faults": self.status.faults,
+        }
+
+    @property
+    def _manifest_path(self) -> str:
+        return f"{self.spec.directory}/{self.spec.manifest_file}" if self.spec.directory else self.spec.manifest_file
+
+    @property
+    def _manifest_name(self) -> str:
+        return self.spec.manifest_file
+
+
+def redriven(resource: Resource, deps: Deps) -> Resource:
+    """The upload as if it had just arrived: pending, with a new deadline."""
+    deadline = deps.clock.now() + timedelta(seconds=deps.settings.manifest_deadline_s)
+    spec = UploadSpec.model_validate(resource.spec).model_copy(update={"deadline": deadline})
+    status = UploadStatus.model_validate(resource.status).model_copy(update={"phase": UploadPhase.PENDING})
+    return resource.model_copy(
+        update={"spec": spec.model_dump(mode="json"), "status": status.model_dump(mode="json"), "unfinished": True}
+    )
+
+
+CONTROLLER = Controller(reconcile, redriven, subject=lambda name: f"uploads/{name}")

@@ -1,0 +1,122 @@
+"""How uploads come in: from blobs that appear in the upload container, and from requests."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Literal
+
+from shared.commit import Draft
+from shared.controllers.loop import Loop
+from shared.controllers.outcome import Deps
+from shared.declarations.manifest import MANIFEST_NAMES
+from shared.declarations.source import MAX_BYTES
+from shared.errors import NotFound, TooLarge
+from shared.paths import is_safe_path
+from shared.ports import BlobInfo
+from shared.resources.base import Cause, Resource, ResourceKey
+from shared.resources.events import Event
+from shared.resources.upload import KIND, UploadPhase, UploadSpec
+
+UPLOADS: Literal["uploads"] = "uploads"
+_SUBJECT = re.compile(r"^/blobServices/default/containers/(?P<container>[^/]+)/blobs/(?P<path>.+)$", re.DOTALL)
+
+
+class Intake:
+    """Turns arrivals into upload resources and has each looked at at once."""
+
+    def __init__(self, deps: Deps, loop: Loop) -> None:
+        self._deps = deps
+        self._loop = loop
+
+    async def blob_created(self, event: Event) -> None:
+        """A blob arrived: every manifest that it may belong to (in its folder or above) is looked at. Blobs in other
+        containers, and blobs no manifest speaks of, change nothing."""
+        match = _SUBJECT.match(event.subject)
+        if match is None or match["container"] != UPLOADS or not is_safe_path(path := match["path"]):
+            return
+        cause = Cause(actor="storage_event", type="event", id=event.id)
+        for manifest in manifests_for(path):
+            await self._manifest(manifest, cause)
+
+    async def _manifest(self, path: str, cause: Cause) -> None:
+        text, unreadable = "", None
+        try:
+            blob, content = await self._deps.uploads.read_blob(UPLOADS, path, max_bytes=MAX_BYTES)
+            text = content.decode()
+        except NotFound:
+            return
+        except TooLarge:
+            blob, unreadable = await self._stat(path), f"is larger than {MAX_BYTES} bytes"
+        except UnicodeDecodeError:
+            unreadable = "is not UTF-8"
+        spec = UploadSpec(
+            container=UPLOADS,
+            directory=posixpath.dirname(path),
+            manifest_file=posixpath.basename(path),
+            manifest_etag=blob.etag,
+            manifest=None if unreadable else text,
+            unreadable=unreadable,
+            deadline=blob.modified_at + timedelta(seconds=self._deps.settings.manifest_deadline_s),
+        )
+        await self._receive(blob_upload_id(path, blob.etag), spec, cause)
+
+    async def _stat(self, path: str) -> BlobInfo:
+        found = await self._deps.uploads.list_blobs(UPLOADS, path)
+        blob = next((b for b in found if b.path == path), None)
+        if blob is None:
+            raise NotFound(f"{path} is gone")
+        return blob
+
+    async def request(
+        self,
+        upload_id: str,
+        cause: Cause,
+        *,
+        manifest: str | None,
+        declaration: dict[str, Any] | None,
+        manifest_file: str,
+        overrides: dict[str, Any],
+        files: Sequence[str] | None,
+    ) -> tuple[Resource, bool]:
+        """The upload after a first look, and whether it had been registered before this request."""
+        spec = UploadSpec(
+            container="staging",
+            directory=upload_id,
+            manifest_file=manifest_file,
+            manifest=manifest,
+            declaration=declaration,
+            overrides=overrides,
+            files=list(files) if files is not None else None,
+            deadline=self._deps.clock.now() + timedelta(seconds=self._deps.settings.manifest_deadline_s),
+        )
+        before = await self._deps.store.read(ResourceKey(KIND, upload_id))
+        known = before is not None and before.status.get("phase") == UploadPhase.COMPLETED
+        return await self._receive(upload_id, spec, cause), known
+
+    async def _receive(self, upload_id: str, spec: UploadSpec, cause: Cause) -> Resource:
+        key = ResourceKey(KIND, upload_id)
+        new = Draft(key, spec.model_dump(mode="json"), {"phase": UploadPhase.PENDING})
+        found = await self._loop.look_at(key, cause, new=new)
+        if found is None:
+            raise NotFound(f"there is no {key}")
+        return found
+
+
+def manifests_for(path: str) -> Iterator[str]:
+    """Where a manifest that speaks of the blob `path` may be: its own folder first, then each folder above."""
+    folder = posixpath.dirname(path)
+    while True:
+        for name in MANIFEST_NAMES:
+            yield f"{folder}/{name}" if folder else name
+        if not folder:
+            return
+        folder = posixpath.dirname(folder)
+
+
+def blob_upload_id(path: str, etag: str) -> str:
+    """The id of the upload that a manifest's blob in this state is: the same for every event about it."""
+    return "b-" + hashlib.sha256(f"{UPLOADS}/{path}@{etag}".encode()).hexdigest()[:24]

@@ -1,0 +1,59 @@
+"""Leases: one of several hosts does a periodic job, another takes over when it is gone."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shared.errors import Conflict
+from shared.ports import Clock, Commit, ResourceStore, Write
+from shared.resources.base import Document, Resource, ResourceKey
+
+KIND = "lease"
+
+
+class LeaseStatus(Document):
+    """Who has it, and until when."""
+
+    holder: str  # name of the host
+    expires_at: datetime  # from then on anybody may take it
+
+
+class Leases:
+    """Leases kept in the ResourceStore, by compare-and-set. `holder` names this host."""
+
+    def __init__(self, store: ResourceStore, clock: Clock, holder: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._holder = holder
+
+    async def acquire(self, name: str, *, duration_s: float) -> bool:
+        """Whether this host has the lease, for duration_s from now or at least half of that; it is given up by letting
+        it expire, so that the same host goes on with the job. Not getting it is no error."""
+        key, duration = ResourceKey(KIND, name), timedelta(seconds=duration_s)
+        now = self._clock.now()
+        found = await self._store.read(key)
+        lease = LeaseStatus.model_validate(found.status) if found else None
+        if lease is not None and lease.expires_at > now:
+            if lease.holder != self._holder:
+                return False
+            if lease.expires_at - now > duration / 2:
+                return True
+        try:
+            await self._store.commit(Commit((Write(self._lease(key, found, now, now + duration)),)))
+        except Conflict:
+            return False
+        return True
+
+    def _lease(self, key: ResourceKey, found: Resource | None, now: datetime, expires_at: datetime) -> Resource:
+        return Resource(
+            kind=key.kind,
+            name=key.name,
+            spec={},
+            status=LeaseStatus(holder=self._holder, expires_at=expires_at).model_dump(mode="json"),
+            revision=(found.revision if found else 0) + 1,
+            created_at=found.created_at if found else now,
+            created_by=self._holder,
+            modified_at=now,
+            modified_by=self._holder,
+            etag=found.etag if found else None,
+        )

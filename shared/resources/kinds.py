@@ -1,0 +1,36 @@
+"""The table of kinds. A kind of resource is one module beside this file and one line here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.errors import Invalid
+from shared.resources import model, upload
+from shared.resources.base import Document, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What there is to know about a kind."""
+
+    name: str  # as in keys and REST
+    spec: type[Document]
+    status: type[Status]
+    declaration: type[Document] | None  # the file people write; None for kinds that are not declared
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(model.KIND, model.ModelSpec, model.ModelHeadStatus, model.ModelDeclaration),
+        Kind(model.REGISTRATION_KIND, model.RegistrationSpec, Status, None),
+        Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None),
+    )
+}
+
+
+def kind_of(name: str) -> Kind:
+    """The kind called `name`. Raises Invalid with the known ones."""
+    if name not in KINDS:
+        raise Invalid(f"there is no kind {name!r}", remedy=f"use one of {', '.join(sorted(KINDS))}")
+    return KINDS[name]

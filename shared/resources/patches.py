@@ -1,0 +1,47 @@
+"""What may change of a registered version: a JSON merge patch (RFC 7396) of description, tags and properties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from shared.errors import Fault, Invalid
+from shared.resources.base import Document
+from shared.resources.model import MAX_TAGS, Text, TextKey
+
+
+class ModelPatch(Document):
+    """A merge patch: what is left out stays; null removes a tag or the description."""
+
+    model_config = ConfigDict(title="ModelPatch")
+
+    description: Annotated[str | None, Field(max_length=65536)] = None
+    tags: dict[TextKey, Text | None] = Field(default_factory=dict, max_length=MAX_TAGS)
+    properties: dict[TextKey, Text] = Field(default_factory=dict, max_length=MAX_TAGS)
+
+    def description_or(self, present: str | None) -> str | None:
+        """The description after the patch."""
+        return self.description if "description" in self.model_fields_set else present
+
+
+def patch_tags(present: Mapping[str, str], patch: Mapping[str, str | None]) -> dict[str, str]:
+    """The tags after the patch. Raises Invalid when there would be too many."""
+    merged = {**present, **patch}
+    tags = {key: value for key, value in merged.items() if value is not None}
+    if len(tags) > MAX_TAGS:
+        raise Invalid(f"{len(tags)} tags are too many", faults=(Fault("too many", "/tags", allowed=f"{MAX_TAGS}"),))
+    return tags
+
+
+def patch_properties(present: Mapping[str, str], patch: Mapping[str, str]) -> dict[str, str]:
+    """The properties after the patch. Raises Invalid for each that would change: properties are facts."""
+    faults = tuple(
+        Fault(f"the property {key!r} is {present[key]!r} and stays so", f"/properties/{key}", allowed="new keys")
+        for key, value in patch.items()
+        if key in present and present[key] != value
+    )
+    if faults:
+        raise Invalid("properties never change", faults=faults, remedy="use a tag, or another key")
+    return {**present, **patch}
