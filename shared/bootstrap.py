@@ -88,7 +88,8 @@ def assemble(
 def local_control_plane(settings: Settings) -> ControlPlane:
     """Everything in one folder of this machine."""
     from shared.adapters.local.artifact_store import LocalArtifactStore
-    from shared.adapters.local.event_grid import LocalEventPublisher, LocalEventSubscriptions, open_event_grid
+    from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
+    from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
     from shared.adapters.local.resource_store import open_resource_store
     from shared.adapters.local.secrets import load_secrets
     from shared.adapters.local.signing import UrlSigner

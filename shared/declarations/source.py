@@ -44,24 +44,45 @@ def load_source(text: str, file: str) -> Source:
     that are too big, too deep or more than one."""
     if len(text.encode()) > MAX_BYTES:
         raise _invalid(file, Fault(f"the file is larger than {MAX_BYTES} bytes", file=file, line=1, column=1))
+    _check_depth(text, file)
     loader = _LOADER(text)
     try:
         node = loader.get_single_node()
         builder = _Builder(file, loader)
         value = builder.build(node, "", 0) if node is not None else None
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _invalid(file, Fault(f"not YAML: {error.problem or error.context}", "", file, *where)) from error
-    except yaml.reader.ReaderError as error:
-        raise _invalid(file, Fault(f"not YAML: {error.reason}", "", file, 1, 1)) from error
-    except RecursionError as error:
-        raise _invalid(file, Fault(f"nested more than {MAX_DEPTH} deep", "", file, 1, 1)) from error
+    except yaml.YAMLError as error:
+        raise _not_yaml(file, error) from error
     finally:
         loader.dispose()
     if builder.faults:
         raise _invalid(file, *builder.faults)
     return Source(file, value, builder.positions)
+
+
+def _check_depth(text: str, file: str) -> None:
+    """Refuses deep nesting before a node graph is made of it: libyaml's composer recurses until the process dies."""
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if depth > MAX_DEPTH:
+                raise _invalid(file, Fault(f"nested more than {MAX_DEPTH} deep", "", file, *_place(event.start_mark)))
+    except yaml.YAMLError as error:
+        raise _not_yaml(file, error) from error
+
+
+def _not_yaml(file: str, error: yaml.YAMLError) -> Invalid:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    why = getattr(error, "problem", None) or getattr(error, "reason", None) or getattr(error, "context", None)
+    return _invalid(file, Fault(f"not YAML: {why or error}", "", file, *_place(mark)))
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    """Line and column, 1-based; the beginning when it is not known."""
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _invalid(file: str, *faults: Fault) -> Invalid:

@@ -1,0 +1,63 @@
+.DEFAULT_GOAL := help
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+UV_COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --no-emit-index-url --universal \
+	--python-version 3.11 pyproject.toml
+
+.PHONY: help demo up test test-slow lint format bench schemas docs lock clean
+
+help:  ## list what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.local: requirements-local.txt pyproject.toml | .venv/bin/python
+	$(PIP) install --require-hashes -r requirements-local.txt
+	$(PIP) install --no-deps -e .
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.local
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: .venv/.local  ## upload a real model three ways and see it registered and announced (URL=... for a running Slipway)
+	$(BIN)/python examples/demo.py $(if $(URL),--url $(URL))
+
+up: .venv/.local  ## run the control plane on this machine
+	$(BIN)/slipway up
+
+test: .venv/.dev  ## run the tests (unit, contract, functions, scenarios, docs)
+	$(BIN)/pytest -m "not slow"
+
+test-slow: .venv/.dev  ## run what takes longer (kill -9 at 200 moments, 2 GB uploads, fuzzing at length)
+	$(BIN)/pytest -m slow --timeout 1800
+
+lint: .venv/.dev  ## ruff, mypy --strict, import rules, stale schemas and lock files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m shared.declarations.json_schemas --check
+
+format: .venv/.dev  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.dev  ## measure what docs/benchmarks.md states
+	$(BIN)/python -m tests.benchmarks
+
+schemas: .venv/.dev  ## generate schemas/ from the pydantic models
+	$(BIN)/python -m shared.declarations.json_schemas
+
+docs: .venv/.dev  ## run the commands in README.md and docs/
+	$(BIN)/pytest tests/docs
+
+lock: .venv/.dev  ## resolve pyproject.toml into the requirements files again
+	$(UV_COMPILE) -o requirements.txt
+	$(UV_COMPILE) --extra local -c requirements.txt -o requirements-local.txt
+	$(UV_COMPILE) --extra dev -c requirements-local.txt -o requirements-dev.txt
+
+clean:  ## remove what was made here
+	rm -rf .venv .slipway .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -1,0 +1,214 @@
+"""Uploads through the control loop: arrival in any order, waiting, failing, re-driving, cleaning."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from pathlib import Path
+
+import pytest
+
+from shared.bootstrap import ControlPlane
+from shared.controllers.loop import WorkMessage
+from shared.errors import Invalid
+from shared.ports import ResourceQuery
+from shared.resources.base import Resource, ResourceKey
+from shared.resources.upload import UploadPhase
+from tests.plane import CAUSE, MANIFEST, blob_created, drop, events_of, make_plane, plane, stage
+
+__all__ = ["plane"]
+
+
+async def uploads(plane: ControlPlane) -> list[Resource]:
+    return list((await plane.deps.store.list_resources(ResourceQuery("upload", limit=1000))).items)
+
+
+async def drain(plane: ControlPlane) -> None:
+    """Hand every visible message of the work queue to its function."""
+    while messages := await plane.deps.queue.receive(max_messages=32, visibility_timeout_s=60):
+        for message in messages:
+            await plane.loop.work(message.body, message.id)
+            await plane.deps.queue.delete(message)
+
+
+async def request(plane: ControlPlane, upload_id: str, manifest: str = MANIFEST) -> Resource:
+    found, _ = await plane.intake.request(
+        upload_id, CAUSE, manifest=manifest, declaration=None, manifest_file="model.yml", overrides={}, files=None
+    )
+    return found
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["model.yml", "model.onnx", "model.yml"])))
+async def test_files_may_arrive_in_any_order_and_events_twice(plane: ControlPlane, order: tuple[str, ...]) -> None:
+    contents = {"model.yml": MANIFEST, "model.onnx": "onnx"}
+    for index, name in enumerate(order):
+        if not (plane.deps.settings.data_dir / "uploads" / "d" / name).exists():
+            drop(plane, f"d/{name}", contents[name])
+        await plane.storage_event(blob_created(f"d/{name}", f"e-{index}"))
+    versions = await plane.deps.registry.list_versions("diabetes", limit=10, continuation=None)
+    assert [version.version for version in versions.items] == ["1"]
+    found = await uploads(plane)
+    assert len(found) == 1
+    assert found[0].status["phase"] in ("Registered", "Completed")
+
+
+async def test_after_the_announcement_the_upload_folder_is_cleaned(plane: ControlPlane) -> None:
+    manifest = drop(plane, "d/model.yml", MANIFEST)
+    model = drop(plane, "d/model.onnx", "onnx")
+    await plane.storage_event(blob_created("d/model.yml"))
+    assert model.exists(), "files stay until the version is announced"
+    upload = (await uploads(plane))[0]
+    await plane.lifecycle_event(
+        {**blob_created("x"), "eventType": "Slipway.UploadRegistered", "data": {"uploadId": upload.name}}
+    )
+    await drain(plane)
+    assert (await uploads(plane))[0].status["phase"] == UploadPhase.COMPLETED
+    assert not manifest.exists()
+    assert not model.exists()
+    found = await plane.deps.registry.get("diabetes")
+    content = [chunk async for chunk in plane.deps.artifacts.read(found.spec["files"][0]["sha256"])]
+    assert b"".join(content) == b"onnx"
+
+
+async def test_the_same_folder_can_be_used_again(plane: ControlPlane) -> None:
+    for number in (1, 2, 3):
+        drop(plane, "d/model.onnx", f"onnx {number}")
+        drop(plane, "d/model.yml", MANIFEST)
+        await plane.storage_event(blob_created("d/model.yml", f"e-{number}"))
+        for upload in await uploads(plane):
+            await plane.loop.enqueue(WorkMessage(upload.key))
+        await drain(plane)
+    versions = (await plane.deps.registry.list_versions("diabetes", limit=10, continuation=None)).items
+    assert len({version.spec["files"][0]["sha256"] for version in versions}) == 3
+
+
+async def test_a_manifest_waits_visibly_and_fails_at_its_deadline(tmp_path: Path) -> None:
+    plane = make_plane(tmp_path, manifest_deadline_s=60.5)  # dropped files are 60 s old
+    drop(plane, "d/model.yml", MANIFEST)
+    await plane.storage_event(blob_created("d/model.yml"))
+    waiting = (await uploads(plane))[0]
+    assert waiting.status["phase"] == "WaitingForFiles"
+    assert waiting.status["missing"] == ["model.onnx"]
+    condition = waiting.status["conditions"][0]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Registered", "False", "FilesMissing")
+    assert waiting.unfinished
+    await asyncio.sleep(0.6)
+    await plane.look_again()
+    await drain(plane)
+    failed = (await uploads(plane))[0]
+    assert (failed.status["phase"], failed.status["missing"]) == ("Failed", ["model.onnx"])
+    assert await events_of(plane) == ["Slipway.UploadWaiting", "Slipway.UploadFailed"]
+
+
+async def test_a_failed_upload_can_be_redriven(tmp_path: Path) -> None:
+    plane = make_plane(tmp_path, manifest_deadline_s=1)
+    drop(plane, "d/model.yml", MANIFEST)
+    await plane.storage_event(blob_created("d/model.yml"))
+    upload = (await uploads(plane))[0]
+    assert upload.status["phase"] == "Failed"
+    drop(plane, "d/model.onnx", "late")
+    await plane.storage_event(blob_created("d/model.onnx", "e-2"))
+    assert (await uploads(plane))[0].status["phase"] == "Failed", "an event does not undo a failure"
+    await plane.loop.redrive(upload.key, CAUSE)
+    await drain(plane)
+    assert (await uploads(plane))[0].status["phase"] in ("Registered", "Completed")
+
+
+async def test_every_fault_of_a_manifest_is_kept_on_the_upload(plane: ControlPlane) -> None:
+    drop(plane, "d/model.yml", "name: bad name\ntypo: 1\n")
+    await plane.storage_event(blob_created("d/model.yml"))
+    failed = (await uploads(plane))[0]
+    assert failed.status["phase"] == "Failed"
+    assert sorted((fault["pointer"], fault["line"]) for fault in failed.status["faults"]) == [
+        ("/name", 1),
+        ("/path", 1),
+        ("/typo", 2),
+    ]
+
+
+@pytest.mark.parametrize(("content", "why"), [(b"\xff\xfe\x00", "UTF-8"), (b"#" * (1024 * 1024 + 2), "larger than")])
+async def test_an_unreadable_manifest_is_refused_with_its_reason(plane: ControlPlane, content: bytes, why: str) -> None:
+    drop(plane, "d/model.yml", content)
+    await plane.storage_event(blob_created("d/model.yml"))
+    assert why in (await uploads(plane))[0].status["faults"][0]["message"]
+
+
+async def test_a_replaced_manifest_supersedes_the_one_that_waited(plane: ControlPlane) -> None:
+    drop(plane, "d/model.yml", MANIFEST)
+    await plane.storage_event(blob_created("d/model.yml"))
+    first = (await uploads(plane))[0]
+    drop(plane, "d/model.yml", MANIFEST.replace("ml-team", "another-team"))
+    drop(plane, "d/model.onnx", "onnx")
+    await plane.storage_event(blob_created("d/model.yml", "e-2"))
+    await plane.loop.enqueue(WorkMessage(first.key))
+    await drain(plane)
+    phases = {upload.name: upload.status["phase"] for upload in await uploads(plane)}
+    assert phases.pop(first.name) == "Superseded"
+    assert len(phases) == 1
+    assert (await plane.deps.registry.get("diabetes")).tags == {"owner": "another-team"}
+
+
+async def test_blobs_elsewhere_or_with_strange_names_change_nothing(plane: ControlPlane) -> None:
+    for path, container in [
+        ("d/model.yml", "other"),
+        ("../model.yml", "uploads"),
+        ("readme", "uploads"),
+        ("", "uploads"),
+    ]:
+        await plane.storage_event(blob_created(path, container=container))
+    assert await uploads(plane) == []
+
+
+async def test_a_request_registers_at_once_and_again_finds_it_done(plane: ControlPlane) -> None:
+    stage(plane, "u-12345678", "model.onnx", b"onnx")
+    first = await request(plane, "u-12345678")
+    assert (first.status["phase"], first.status["model_version"]) == ("Completed", 1)
+    again = await request(plane, "u-12345678")
+    assert (again.status["model_version"], again.revision) == (1, 1)
+    assert not (plane.deps.settings.data_dir / "staging" / "u-12345678" / "model.onnx").exists()
+
+
+async def test_a_registration_whose_record_was_lost_is_found_not_repeated(plane: ControlPlane) -> None:
+    """As after a crash between the two commits: the version exists, the upload's own record does not."""
+    stage(plane, "u-12345678", "model.onnx", b"onnx")
+    first = await request(plane, "u-12345678")
+    other = make_plane(plane.deps.settings.data_dir)
+    key = ResourceKey("upload", "u-12345678")
+
+    def forget(connection: object) -> None:
+        connection.execute("DELETE FROM documents WHERE partition = ?", (key.partition,))  # type: ignore[attr-defined]
+        connection.execute("DELETE FROM history WHERE partition = ?", (key.partition,))  # type: ignore[attr-defined]
+
+    await plane.deps.store._database.write(forget)  # type: ignore[attr-defined]
+    again = await request(other, "u-12345678")
+    assert again.status["model_version"] == first.status["model_version"] == 1
+
+
+async def test_a_refused_request_may_be_corrected_without_sending_the_files_again(plane: ControlPlane) -> None:
+    stage(plane, "u-12345678", "model.onnx", b"onnx")
+    assert (await request(plane, "u-12345678", "name: diabetes\n")).status["phase"] == "Failed"
+    corrected = await request(plane, "u-12345678")
+    assert (corrected.status["phase"], corrected.status["faults"], corrected.generation) == ("Completed", [], 2)
+
+
+async def test_unknown_kinds_are_refused_with_the_known_ones(plane: ControlPlane) -> None:
+    with pytest.raises(Invalid, match="upload"):
+        await plane.loop.look_at(ResourceKey("nonsense", "x"), CAUSE)
+    with pytest.raises(Invalid, match="not a work message"):
+        await plane.loop.work("{}", "m-1")
+
+
+async def test_a_poison_message_puts_its_resource_aside_and_says_how_to_go_on(plane: ControlPlane) -> None:
+    drop(plane, "d/model.yml", MANIFEST)
+    await plane.storage_event(blob_created("d/model.yml"))
+    upload = (await uploads(plane))[0]
+    await plane.loop.poisoned(WorkMessage(upload.key).dump(), "m-1")
+    stalled = (await uploads(plane))[0]
+    condition = next(c for c in stalled.status["conditions"] if c["type"] == "Stalled")
+    assert f"slipway reconcile upload/{upload.name}" in condition["message"]
+    assert not stalled.unfinished
+    assert "Slipway.ReconcileFailed" in await events_of(plane)
+    await plane.loop.poisoned("not json", "m-2")
+    redriven = await plane.loop.redrive(upload.key, CAUSE)
+    assert redriven.unfinished
+    assert [c["type"] for c in redriven.status["conditions"]] == ["Registered"]
