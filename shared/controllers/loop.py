@@ -38,10 +38,12 @@ class WorkMessage:
 
     @classmethod
     def load(cls, text: str) -> WorkMessage:
-        """The message of a text. Raises Invalid for anything else."""
+        """The message of a text. Raises Invalid for anything else, and for kinds that nothing reconciles."""
         try:
             document = json.loads(text)
-            return cls(ResourceKey(str(document["kind"]), str(document["name"])), int(document.get("attempt", 1)))
+            key = ResourceKey(str(document["kind"]), str(document["name"]))
+            controller_of(key.kind)
+            return cls(key, int(document.get("attempt", 1)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Invalid(f"not a work message: {text[:200]!r}", remedy='send {"kind": ..., "name": ...}') from error
 
@@ -72,6 +74,8 @@ class Loop:
             return _drafts(subject, outcome, self._deps.clock.now())
 
         committed = await self._deps.committer.transact((key,), change, cause)
+        if outcome is not None and outcome.look_again_after_s == 0:
+            return await self.look_at(key, cause)
         if outcome is not None and outcome.look_again_after_s is not None:
             await self.enqueue(WorkMessage(key), delay_s=outcome.look_again_after_s)
         return committed[0] if committed else await self._deps.store.read(key)

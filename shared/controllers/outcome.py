@@ -35,7 +35,7 @@ class Outcome:
     status: Status  # the whole new status
     events: tuple[EventDraft, ...] = ()  # announced with it
     unfinished: bool = False  # whether there is more to do
-    look_again_after_s: float | None = None  # when, unless something wakes it earlier
+    look_again_after_s: float | None = None  # when, unless something wakes it earlier; 0: at once, in the same call
 
 
 @dataclass(frozen=True, slots=True)

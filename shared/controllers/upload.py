@@ -13,6 +13,7 @@ from shared.controllers.upload_decision import (
     Register,
     Registered,
     Step,
+    Store,
     Supersede,
     Wait,
     decide,
@@ -22,7 +23,7 @@ from shared.errors import Conflict, Fault, NotFound, SlipwayError
 from shared.events import types
 from shared.ports import BlobInfo
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
-from shared.resources.model import ModelFile
+from shared.resources.model import ModelDeclaration, ModelFile
 from shared.resources.upload import TERMINAL, ConsumedBlob, UploadPhase, UploadSpec, UploadStatus
 
 
@@ -66,8 +67,10 @@ class _Steps:
 
     async def take(self, step: Step) -> Outcome:
         match step:
-            case Register():
-                return await self._register(step)
+            case Store():
+                return await self._store(step)
+            case Register(declaration):
+                return await self._register(declaration)
             case Registered(version):
                 return await self._registered(version)
             case Clean():
@@ -79,8 +82,10 @@ class _Steps:
             case Supersede():
                 return self._end(UploadPhase.SUPERSEDED, "ManifestReplaced", "the manifest was replaced or removed")
 
-    async def _register(self, step: Register) -> Outcome:
-        """Stores every file and registers; a file that is replaced or taken away meanwhile is waited for."""
+    async def _store(self, step: Store) -> Outcome:
+        """Stores every file; one that is replaced or taken away meanwhile is waited for. What dropped files were taken
+        is committed before the version is, so that after a crash exactly those are deleted. Staged files have no
+        owner who might put new ones in their place: they need no such step."""
         files: list[ModelFile] = []
         for path, blob in step.files.items():
             try:
@@ -90,22 +95,28 @@ class _Steps:
             files.append(ModelFile(path=path, sha256=artifact.sha256, size_bytes=artifact.size_bytes))
         self.status.files = files
         self.status.consumed = [ConsumedBlob(path=b.path, etag=b.etag) for b in step.files.values()]
+        if self.spec.container == "staging":
+            return await self._register(step.declaration)
+        if self.spec.manifest_etag is not None:
+            self.status.consumed.append(ConsumedBlob(path=self._manifest_path, etag=self.spec.manifest_etag))
+        self.status.missing = []
+        return self._outcome(UploadPhase.REGISTERING, "FilesStored", "the files are stored", look_again_after_s=0)
+
+    async def _register(self, declaration: ModelDeclaration) -> Outcome:
         try:
-            version = await self.deps.registry.register(step.declaration, files, self.upload_id, self.cause)
+            version = await self.deps.registry.register(declaration, self.status.files, self.upload_id, self.cause)
         except SlipwayError as error:
             if error.http_status >= 500:
                 raise
-            return self._fail(error.faults or (Fault(f"{error.message}; {error.remedy}", file=self._manifest_name),))
+            return self._fail(
+                error.faults or (Fault(f"{error.message}; {error.remedy}", file=self.spec.manifest_file),)
+            )
         return await self._registered(int(version.version or 0))
 
     async def _registered(self, version: int) -> Outcome:
         self.status.model_version = version
         self.status.missing = []
         self.status.faults = []
-        if self.spec.manifest_etag is not None:
-            consumed = [blob for blob in self.status.consumed if blob.path != self._manifest_path]
-            manifest = ConsumedBlob(path=self._manifest_path, etag=self.spec.manifest_etag)
-            self.status.consumed = [*consumed, manifest]
         message = f"registered as {self.status.model_name}:{version}"
         if self.spec.container == "uploads":  # removed once the event is out: see reactions
             return self._outcome(
@@ -188,10 +199,6 @@ class _Steps:
     @property
     def _manifest_path(self) -> str:
         return f"{self.spec.directory}/{self.spec.manifest_file}" if self.spec.directory else self.spec.manifest_file
-
-    @property
-    def _manifest_name(self) -> str:
-        return self.spec.manifest_file
 
 
 def redriven(resource: Resource, deps: Deps) -> Resource:

@@ -29,11 +29,18 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Register:
-    """Store these files and register the declaration with them."""
+class Store:
+    """Store these files, then register the declaration with them."""
 
     declaration: ModelDeclaration
     files: Mapping[str, BlobInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Register the declaration with the files that are stored."""
+
+    declaration: ModelDeclaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class Supersede:
     """Its manifest is not there any more."""
 
 
-Step = Register | Registered | Clean | Wait | Fail | Supersede
+Step = Store | Register | Registered | Clean | Wait | Fail | Supersede
 
 
 def decide(status: UploadStatus, spec: UploadSpec, seen: Observation, settle_s: float) -> Step:
@@ -81,6 +88,8 @@ def decide(status: UploadStatus, spec: UploadSpec, seen: Observation, settle_s: 
         return Registered(seen.registered_version)
     if seen.manifest.declaration is None:
         return Fail(faults=seen.manifest.faults)
+    if status.phase == UploadPhase.REGISTERING:
+        return Register(seen.manifest.declaration)
     if not seen.manifest_present:
         return Supersede()
     return _gather(seen.manifest.declaration, spec, seen, settle_s)
@@ -98,7 +107,7 @@ def _gather(declaration: ModelDeclaration, spec: UploadSpec, seen: Observation, 
     is_folder = set(files) != {declaration.path}
     if spec.container == "uploads" and spec.files is None and is_folder and quiet_s > 0:
         return Wait((), quiet_s)
-    return Register(declaration, files)
+    return Store(declaration, files)
 
 
 def files_of(declaration: ModelDeclaration, blobs: Mapping[str, BlobInfo]) -> dict[str, BlobInfo]:

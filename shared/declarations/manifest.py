@@ -28,7 +28,10 @@ def read_manifest(spec: UploadSpec) -> Manifest:
     try:
         return Manifest(_declaration(spec))
     except Invalid as error:
-        return Manifest(None, error.faults or (Fault(error.message, file=spec.manifest_file),))
+        faults = error.faults or (Fault(error.message, file=spec.manifest_file),)
+        if spec.declaration is not None:  # it came as JSON in a request: it has no lines
+            faults = tuple(Fault(f.message, f"/model{f.pointer}", allowed=f.allowed) for f in faults)
+        return Manifest(None, faults)
 
 
 def _declaration(spec: UploadSpec) -> ModelDeclaration:

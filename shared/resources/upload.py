@@ -20,6 +20,7 @@ class UploadPhase(StrEnum):
 
     PENDING = "Pending"  # received, not looked at yet (or to be looked at again after a re-drive)
     WAITING_FOR_FILES = "WaitingForFiles"  # the manifest is good, files it needs are not (all) there
+    REGISTERING = "Registering"  # the dropped files are stored; what they are is recorded before the version exists
     REGISTERED = "Registered"  # the version exists; the dropped files are still in the upload container
     COMPLETED = "Completed"  # the version exists and the upload container is clean
     FAILED = "Failed"  # faults in the manifest, or the files did not come in time; files are left where they are
@@ -30,8 +31,15 @@ class UploadPhase(StrEnum):
 TRANSITIONS: dict[UploadPhase, frozenset[UploadPhase]] = {
     UploadPhase.PENDING: frozenset(UploadPhase) - {UploadPhase.PENDING},
     UploadPhase.WAITING_FOR_FILES: frozenset(
-        {UploadPhase.REGISTERED, UploadPhase.COMPLETED, UploadPhase.FAILED, UploadPhase.SUPERSEDED}
+        {
+            UploadPhase.REGISTERING,
+            UploadPhase.REGISTERED,
+            UploadPhase.COMPLETED,
+            UploadPhase.FAILED,
+            UploadPhase.SUPERSEDED,
+        }
     ),
+    UploadPhase.REGISTERING: frozenset({UploadPhase.REGISTERED, UploadPhase.FAILED}),
     UploadPhase.REGISTERED: frozenset({UploadPhase.COMPLETED}),
     UploadPhase.COMPLETED: frozenset(),
     UploadPhase.FAILED: frozenset({UploadPhase.PENDING}),
@@ -69,5 +77,5 @@ class UploadStatus(Status):
     model_version: int | None = None  # the version it became
     missing: list[str] = Field(default_factory=list)  # files that are not there yet, or were not in time
     faults: list[dict[str, Any]] = Field(default_factory=list)  # what is wrong with the manifest (shared.errors.Fault)
-    files: list[ModelFile] = Field(default_factory=list)  # what was registered
+    files: list[ModelFile] = Field(default_factory=list)  # what was stored for the version
     consumed: list[ConsumedBlob] = Field(default_factory=list)  # what has to be deleted after the registration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,29 @@ async def test_a_registration_whose_record_was_lost_is_found_not_repeated(plane:
     await plane.deps.store._database.write(forget)  # type: ignore[attr-defined]
     again = await request(other, "u-12345678")
     assert again.status["model_version"] == first.status["model_version"] == 1
+
+
+async def test_a_crash_between_registering_and_recording_leaves_no_file_behind(plane: ControlPlane) -> None:
+    manifest, model = drop(plane, "d/model.yml", MANIFEST), drop(plane, "d/model.onnx", "onnx")
+    await plane.storage_event(blob_created("d/model.yml"))
+    upload = (await uploads(plane))[0]
+
+    def back_to_registering(connection: object) -> None:
+        body = {**upload.model_dump(mode="json"), "unfinished": True}
+        body["status"] = {**upload.status, "phase": "Registering", "model_version": None}
+        connection.execute(  # type: ignore[attr-defined]
+            "UPDATE documents SET body = ?, unfinished = 1 WHERE partition = ?",
+            (json.dumps(body), upload.key.partition),
+        )
+
+    await plane.deps.store._database.write(back_to_registering)  # type: ignore[attr-defined]
+    await plane.storage_event(blob_created("d/model.onnx", "e-2"))
+    await plane.loop.enqueue(WorkMessage(upload.key))
+    await drain(plane)
+    found = (await uploads(plane))[0]
+    assert (found.status["phase"], found.status["model_version"]) == ("Completed", 1)
+    assert not manifest.exists()
+    assert not model.exists()
 
 
 async def test_a_refused_request_may_be_corrected_without_sending_the_files_again(plane: ControlPlane) -> None:
