@@ -114,22 +114,23 @@ def local_control_plane(settings: Settings) -> ControlPlane:
 def azure_control_plane(settings: Settings) -> ControlPlane:
     """Cosmos DB, Blob Storage, Storage Queues and Event Grid, all by identity."""
     from shared.adapters.azure.artifact_store import AzureArtifactStore
+    from shared.adapters.azure.blob_service import open_blob_service
     from shared.adapters.azure.credentials import default_credential
     from shared.adapters.azure.event_publisher import open_event_publisher
     from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
     from shared.adapters.azure.resource_store import open_cosmos_store
-    from shared.adapters.azure.upload_area import AzureUploadArea, open_blob_service
+    from shared.adapters.azure.upload_area import AzureUploadArea
     from shared.adapters.azure.work_queue import open_work_queue
 
-    credential = default_credential(settings.managed_identity_client_id)
+    credential, clock = default_credential(settings.managed_identity_client_id), SystemClock()
     blobs = open_blob_service(settings.blob_account_url, credential)
     return assemble(
         settings,
         open_cosmos_store(settings.cosmos_endpoint, settings.cosmos_database, credential),
-        AzureUploadArea(blobs),
-        AzureArtifactStore(blobs),
+        AzureUploadArea(blobs, clock),
+        AzureArtifactStore(blobs, clock),
         open_work_queue(settings.queue_account_url, settings.work_queue, credential),
         open_event_publisher(settings.eventgrid_endpoint, credential, settings.eventgrid_input_schema),
         AzureEventSubscriptions(settings.eventgrid_topic_id, credential),
-        SystemClock(),
+        clock,
     )

@@ -15,7 +15,7 @@ from shared.controllers.outcome import Deps
 from shared.declarations.manifest import MANIFEST_NAMES
 from shared.declarations.source import MAX_BYTES
 from shared.errors import NotFound, TooLarge
-from shared.paths import is_safe_path
+from shared.paths import is_valid_path
 from shared.ports import BlobInfo
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.events import Event
@@ -36,7 +36,7 @@ class Intake:
         """A blob arrived: every manifest that it may belong to (in its folder or above) is looked at. Blobs in other
         containers, and blobs no manifest speaks of, change nothing."""
         match = _SUBJECT.match(event.subject)
-        if match is None or match["container"] != UPLOADS or not is_safe_path(path := match["path"]):
+        if match is None or match["container"] != UPLOADS or not is_valid_path(path := match["path"]):
             return
         cause = Cause(actor="storage_event", type="event", id=event.id)
         for manifest in manifests_for(path):

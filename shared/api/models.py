@@ -10,7 +10,7 @@ from shared.api import documents as doc
 from shared.api.message import JSON, MERGE_PATCH, ApiRequest, ApiResponse, quoted_etag
 from shared.bootstrap import ControlPlane
 from shared.errors import Fault, Invalid, NotFound
-from shared.paths import RULE, is_safe_path
+from shared.paths import PATH_RULE, is_valid_path
 from shared.ports import ResourceQuery
 from shared.resources import upload
 from shared.resources.base import Resource, ResourceKey, is_valid_name
@@ -38,9 +38,9 @@ async def create_upload(request: ApiRequest, plane: ControlPlane) -> ApiResponse
 
 def _check_paths(paths: list[str], pointer: str) -> None:
     faults = [
-        Fault(f"{path[:100]!r} is not accepted", pointer.format(index), allowed=RULE)
+        Fault(f"{path[:100]!r} is not accepted", pointer.format(index), allowed=PATH_RULE)
         for index, path in enumerate(paths)
-        if not is_safe_path(path)
+        if not is_valid_path(path)
     ]
     seen: set[str] = set()
     for index, path in enumerate(paths):

@@ -126,7 +126,7 @@ class Loop:
                 message=message,
                 last_transition_time=self._deps.clock.now(),
             )
-            status = {**resource.status, "phase": "Failed"}
+            status = {**resource.status, "phase": controller.stalled_phase(resource.status.get("phase", ""))}
             conditions = Status.model_validate({"conditions": status.get("conditions", [])}).conditions
             status["conditions"] = [c.model_dump(mode="json") for c in with_condition(conditions, stalled)]
             data = {"kind": key.kind, "name": key.name, "message": message}
@@ -143,7 +143,7 @@ class Loop:
             resource = current[key]
             if resource is None:
                 raise NotFound(f"there is no {key}")
-            if resource.status.get("phase") != "Failed":
+            if resource.unfinished or not _was_put_aside(resource):
                 return ()
             again = controller.redriven(resource, self._deps)
             conditions = [c for c in again.status.get("conditions", []) if c["type"] != STALLED]
@@ -200,6 +200,11 @@ def _subject(current: Resource | None, new: Draft | None, now: datetime, cause: 
 
 def _declared_anew(current: Resource, new: Draft) -> bool:
     return current.status.get("phase") == "Failed" and current.spec != new.spec
+
+
+def _was_put_aside(resource: Resource) -> bool:
+    conditions = resource.status.get("conditions", [])
+    return resource.status.get("phase") == "Failed" or any(c["type"] == STALLED for c in conditions)
 
 
 def _drafts(subject: Resource, outcome: Outcome, now: datetime) -> Sequence[Draft]:

@@ -43,5 +43,6 @@ class Controller:
     """How one kind becomes what it was declared to be."""
 
     reconcile: Callable[[Resource, Deps, Cause], Awaitable[Outcome]]  # one look, one step
-    redriven: Callable[[Resource, Deps], Resource]  # the resource as it shall be looked at after it had failed
+    stalled_phase: Callable[[str], str]  # the phase of a resource that is put aside while it is in the given one
+    redriven: Callable[[Resource, Deps], Resource]  # a resource that was put aside or failed, as it is looked at again
     subject: Callable[[str], str]  # the subject of events about the resource of that name

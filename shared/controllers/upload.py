@@ -24,7 +24,7 @@ from shared.events import types
 from shared.ports import BlobInfo
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
 from shared.resources.model import ModelDeclaration, ModelFile
-from shared.resources.upload import TERMINAL, ConsumedBlob, UploadPhase, UploadSpec, UploadStatus
+from shared.resources.upload import TERMINAL, TRANSITIONS, ConsumedBlob, UploadPhase, UploadSpec, UploadStatus
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -201,8 +201,15 @@ class _Steps:
         return f"{self.spec.directory}/{self.spec.manifest_file}" if self.spec.directory else self.spec.manifest_file
 
 
+def stalled_phase(phase: str) -> str:
+    """Failed, but for an upload that is registered: that stays true even if its files can't be removed."""
+    return UploadPhase.FAILED if UploadPhase.FAILED in TRANSITIONS[UploadPhase(phase)] else phase
+
+
 def redriven(resource: Resource, deps: Deps) -> Resource:
-    """The upload as if it had just arrived: pending, with a new deadline."""
+    """A failed upload as if it had just arrived: pending, with a new deadline; any other goes on where it was."""
+    if resource.status.get("phase") != UploadPhase.FAILED:
+        return resource.model_copy(update={"unfinished": True})
     deadline = deps.clock.now() + timedelta(seconds=deps.settings.manifest_deadline_s)
     spec = UploadSpec.model_validate(resource.spec).model_copy(update={"deadline": deadline})
     status = UploadStatus.model_validate(resource.status).model_copy(update={"phase": UploadPhase.PENDING})
@@ -211,4 +218,4 @@ def redriven(resource: Resource, deps: Deps) -> Resource:
     )
 
 
-CONTROLLER = Controller(reconcile, redriven, subject=lambda name: f"uploads/{name}")
+CONTROLLER = Controller(reconcile, stalled_phase, redriven, subject=lambda name: f"uploads/{name}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.declarations.source import Source, load_source
 from shared.declarations.validate import validate
 from shared.errors import Fault, Invalid
-from shared.paths import RULE, normal_path
+from shared.paths import PATH_RULE, normal_path
 from shared.resources.model import ModelDeclaration
 from shared.resources.upload import UploadSpec
 
@@ -41,7 +41,7 @@ def _declaration(spec: UploadSpec) -> ModelDeclaration:
     declaration = validate(source, ModelDeclaration)
     path = normal_path(declaration.path)
     if path is None:
-        fault = source.fault("/path", _why_not(declaration.path), RULE)
+        fault = source.fault("/path", _why_not(declaration.path), PATH_RULE)
         raise Invalid(f"{source.file} names a path that is not accepted", faults=(fault,))
     return declaration.model_copy(update={"path": path or "."})
 

@@ -215,6 +215,20 @@ async def test_a_refused_request_may_be_corrected_without_sending_the_files_agai
     assert (corrected.status["phase"], corrected.status["faults"], corrected.generation) == ("Completed", [], 2)
 
 
+async def test_a_registered_upload_that_stalls_stays_registered_and_can_be_cleaned_later(plane: ControlPlane) -> None:
+    drop(plane, "d/model.yml", MANIFEST)
+    model = drop(plane, "d/model.onnx", "onnx")
+    await plane.storage_event(blob_created("d/model.yml"))
+    upload = (await uploads(plane))[0]
+    await plane.loop.poisoned(WorkMessage(upload.key).dump(), "m-1")
+    stalled = (await uploads(plane))[0]
+    assert (stalled.status["phase"], stalled.unfinished) == ("Registered", False)
+    await plane.loop.redrive(upload.key, CAUSE)
+    await drain(plane)
+    assert (await uploads(plane))[0].status["phase"] == "Completed"
+    assert not model.exists()
+
+
 async def test_unknown_kinds_are_refused_with_the_known_ones(plane: ControlPlane) -> None:
     with pytest.raises(Invalid, match="upload"):
         await plane.loop.look_at(ResourceKey("nonsense", "x"), CAUSE)
