@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from shared.errors import Conflict, Retryable, SlipwayError
 from shared.events.types import EventDraft, with_pascal_case
@@ -48,7 +48,6 @@ class Draft:
     unfinished: bool = False
     look_again_at: datetime | None = None
     events: tuple[EventDraft, ...] = ()
-    delete: bool = False
 
     @classmethod
     def of(cls, resource: Resource, **changes: Any) -> Draft:
@@ -115,21 +114,17 @@ class Committer:
 
     def _write(self, before: Resource | None, draft: Draft, cause: Cause, now: datetime) -> Write:
         after = _stamped(before, draft, cause, now)
-        action: Literal["created", "updated", "deleted"] = (
-            "deleted" if draft.delete else "updated" if before else "created"
-        )
         old = before.model_dump(mode="json") if before else {}
-        new = {} if draft.delete else after.model_dump(mode="json")
         history = HistoryRecord(
             key=str(draft.key),
             revision=after.revision,
             generation=after.generation,
             time=now,
-            action=action,
+            action="updated" if before else "created",
             cause=cause,
-            changes=merge_patch(old, new),
+            changes=merge_patch(old, after.model_dump(mode="json")),
         )
-        return Write(after, history, draft.delete)
+        return Write(after, history)
 
     def _events(self, draft: Draft, resource: Resource, now: datetime) -> list[RecordedEvent]:
         records = []

@@ -10,8 +10,9 @@ import asyncio
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,11 +40,29 @@ class Database:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._start_lock = threading.Lock()
+        self._reader: sqlite3.Connection | None = None
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work(connection)` returns. It sees every write that was answered before."""
         result: T = await self._submit(_Job(work, writes=False))
         return result
+
+    async def read_row(self, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
+        """The first row of a statement that finds it by its key, or None; it sees every write that was answered before.
+
+        Done in the calling thread: such a read takes 4 microseconds, to wake the other thread for it 30 to 130."""
+
+        def read(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            return connection.execute(sql, values).fetchall()  # all: an open statement would hold its snapshot
+
+        try:
+            rows = read(self._reader) if self._reader else await self.read(read)  # the thread makes the file at first
+        except sqlite3.Error:  # locked for a moment, or damaged: the thread waits, or says so
+            rows = await self.read(read)
+        if self._reader is None:
+            with suppress(sqlite3.Error):  # then the next read goes to the thread, too
+                self._reader = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
+        return rows[0] if rows else None
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work(connection)` returns, once it is on disk; when it raises, nothing of it is kept."""
@@ -52,30 +71,35 @@ class Database:
 
     async def close(self) -> None:
         """Finish what waits, then close the file. It may be used again afterwards."""
-        thread, self._thread = self._thread, None
+        with self._start_lock:
+            thread, self._thread = self._thread, None
+            jobs, self._jobs = self._jobs, queue.SimpleQueue()
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
         if thread is not None:
-            self._jobs.put(None)
+            jobs.put(None)
             await asyncio.to_thread(thread.join)
 
     async def _submit(self, job: _Job) -> Any:
-        with self._start_lock:
+        with self._start_lock:  # put under the lock: a thread that cannot open the file refuses all that was put before
+            self._jobs.put(job)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._serve, name=f"sqlite {self.path.name}", daemon=True)
+                name = f"sqlite {self.path.name}"
+                self._thread = threading.Thread(target=self._serve, args=(self._jobs,), name=name, daemon=True)
                 self._thread.start()
-        self._jobs.put(job)
         return await asyncio.wrap_future(job.future)
 
-    def _serve(self) -> None:
+    def _serve(self, jobs: queue.SimpleQueue[_Job | None]) -> None:
         try:
             connection = self._open()
         except (sqlite3.Error, OSError) as error:
-            self._refuse_all(
-                Permanent(f"{self.path} cannot be opened: {error}", remedy="check the path, or restore it")
-            )
+            refusal = Permanent(f"{self.path} cannot be opened: {error}", remedy="check the path, or restore it")
+            self._refuse_all(jobs, refusal)
             return
         try:
-            while (job := self._jobs.get()) is not None:
-                group = self._next_group(job)
+            while (job := jobs.get()) is not None:
+                group = _next_group(jobs, job)
                 self._run_group(connection, [j for j in group if j is not None])
                 if None in group:
                     return
@@ -90,27 +114,14 @@ class Database:
         connection.executescript(self._schema)
         return connection
 
-    def _refuse_all(self, error: SlipwayError) -> None:
-        self._thread = None
-        while True:
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return
-            if job is not None:
-                _settle(job, error=error)
-
-    def _next_group(self, first: _Job) -> list[_Job | None]:
-        group: list[_Job | None] = [first]
-        while first.writes and len(group) < MAX_GROUP:
-            try:
-                group.append(self._jobs.get_nowait())
-            except queue.Empty:
-                break
-            last = group[-1]
-            if last is None or not last.writes:
-                break
-        return group
+    def _refuse_all(self, jobs: queue.SimpleQueue[_Job | None], error: SlipwayError) -> None:
+        with self._start_lock:
+            if self._jobs is jobs:
+                self._thread = None
+            while not jobs.empty():
+                job = jobs.get_nowait()
+                if job is not None:
+                    _settle(job, error=error)
 
     def _run_group(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
         writes = [job for job in group if job.writes]
@@ -120,6 +131,17 @@ class Database:
             if not job.writes:
                 result, error = _attempt(connection, job)
                 _settle(job, result, error)
+
+
+def _next_group(jobs: queue.SimpleQueue[_Job | None], first: _Job) -> list[_Job | None]:
+    """The writes that wait, up to the first that is none; None stands for the end."""
+    group: list[_Job | None] = [first]
+    while first.writes and len(group) < MAX_GROUP and not jobs.empty():
+        last = jobs.get_nowait()
+        group.append(last)
+        if last is None or not last.writes:
+            break
+    return group
 
 
 def _write_all(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
