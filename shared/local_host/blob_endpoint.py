@@ -5,7 +5,8 @@
     PUT ...?comp=blocklist                              Put Block List
     GET, HEAD /blobs/artifacts/{sha256}                 Get Blob, with ranges
 
-Source: Azure Storage's Blob service REST API. Errors are problem+json (RFC 9457).
+Source: Azure Storage's Blob service REST API; unlike there, one request may carry all that fits on the disk. Errors are
+problem+json (RFC 9457).
 """
 
 from __future__ import annotations
@@ -41,7 +42,6 @@ from shared.local_host.body_receiver import is_spent, receive_body
 from shared.ports import BlobInfo, Container
 from shared.resources.events import Event
 
-MAX_PUT_BYTES = 5000 << 20  # of Put Blob and of one block; larger files come as blocks
 MAX_LIST_BYTES = 8 << 20
 RESERVED_DISK_BYTES = 64 << 20  # left free for the databases
 _UNSIGNED = frozenset({"comp", "blockid", "timeout"})  # as in a shared access signature
@@ -146,8 +146,6 @@ class _BlobEndpoint:
         size_bytes = request.content_length
         if size_bytes is None:
             return
-        if size_bytes > MAX_PUT_BYTES:
-            raise TooLarge(f"{size_bytes} bytes in one request (allowed: {MAX_PUT_BYTES})", remedy="upload blocks")
         free_bytes = shutil.disk_usage(self._data_dir).free - RESERVED_DISK_BYTES
         if size_bytes > free_bytes:
             raise TooLarge(f"{size_bytes} bytes do not fit on the disk, {free_bytes} do", remedy="free disk space")

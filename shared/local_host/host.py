@@ -24,6 +24,7 @@ from shared.local_host.http_routes import HttpRoutes
 from shared.local_host.invocation import Invoker
 from shared.local_host.ncrontab import Schedule
 from shared.local_host.queue_listener import QueueListener
+from shared.local_host.request_body import BODY_LIMIT_SETTING, body_limit_bytes
 from shared.local_host.timer_listener import TimerListener, TimerStatuses
 from shared.ports import Clock, WorkQueue
 
@@ -49,8 +50,8 @@ class FunctionsHost:
         *,
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Raises Invalid for a wrong host.json, route, schedule or queue name, or a %SETTING% that is not set in
-        `environ` (default: the process's)."""
+        """Raises Invalid for a wrong host.json, route, schedule, queue name or body limit, or a %SETTING% that is not
+        set in `environ` (default: the process's)."""
         self._functions = tuple(functions)
         self._settings = parse_host_json(dict(host_json))
         self._queues = queues
@@ -59,7 +60,11 @@ class FunctionsHost:
         self._environ = os.environ if environ is None else environ
         self._invoker = Invoker(self._settings.function_timeout_s)
         self._http = HttpRoutes(
-            self._functions, prefix=self._settings.route_prefix, invoker=self._invoker, secrets=secrets
+            self._functions,
+            prefix=self._settings.route_prefix,
+            invoker=self._invoker,
+            secrets=secrets,
+            max_body_bytes=body_limit_bytes(self._environ.get(BODY_LIMIT_SETTING)),
         )
         self._event_grid = EventGridWebhook(self._functions, invoker=self._invoker, secrets=secrets)
         self._admin = Admin(self._functions, invoker=self._invoker, secrets=secrets)

@@ -14,7 +14,7 @@ from azure.functions.meta import Datum
 from multidict import CIMultiDict
 
 from shared.adapters.local.secrets import LocalSecrets
-from shared.errors import Invalid, TooLarge
+from shared.errors import BadRequest, Invalid, TooLarge
 from shared.local_host.app_loader import FunctionDescription
 from shared.local_host.invocation import InvocationResult, Invoker
 from shared.local_host.keys import MASTER, host_key_name, presented_key
@@ -57,7 +57,7 @@ class HttpRoutes:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """The answer of the function whose route and method match; 404 when there is none (also for a wrong method),
-        401 for a wrong key, 413 for a body above 100 MB, 500 when the function fails, 504 after 230 s."""
+        401 for a wrong key, 413 for a body above the limit, 500 when the function fails, 504 after 230 s."""
         found = self._find(request)
         if found is None:
             return web.Response(status=404)
@@ -69,6 +69,8 @@ class HttpRoutes:
             body = await read_body(request, self._max_body_bytes)
         except TooLarge as error:
             return web.Response(status=413, text=error.message)
+        except BadRequest as error:
+            return web.Response(status=400, text=error.message)
         data = _request_datum(request, route_parameters, key_name, body)
         return await self._answer(request, function, data)
 

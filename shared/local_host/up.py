@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from shared.adapters.local.clock import SystemClock
 from shared.adapters.local.event_grid import LocalEventGrid, Topic, open_event_grid
@@ -31,7 +32,7 @@ from shared.local_host.event_delivery import EventDelivery, SystemSubscription
 from shared.local_host.event_grid_webhook import PATH as EVENT_GRID_PATH
 from shared.local_host.host import QUEUE_FILE, FunctionsHost
 from shared.local_host.host_settings import parse_host_json, read_host_json
-from shared.local_host.request_body import MAX_BODY_BYTES
+from shared.local_host.request_body import BODY_LIMIT_SETTING, MAX_BODY_BYTES
 from shared.local_host.topic_endpoint import add_topic_routes
 from shared.local_host.upload_watcher import UploadWatcher
 from shared.resources.events import Event
@@ -40,8 +41,15 @@ logger = logging.getLogger("slipway.host")
 BACKOFF_SCALE_VARIABLE = "SLIPWAY_EVENTGRID_BACKOFF_SCALE"
 # What the event subscriptions of infra/ do on Azure: which topic's events go to which function.
 TOPICS: dict[str, Topic] = {"storage_event": "storage", "lifecycle_event": "slipway"}
+# Also theirs: what signed URLs write to `staging` concerns nobody until it is registered.
+WATCHED_SUBJECTS = "/blobServices/default/containers/uploads/"
 # In the cloud these come from the app settings.
-DEFAULT_APP_SETTINGS = {"SLIPWAY_WORK_QUEUE": "reconcile"}
+DEFAULT_APP_SETTINGS = {
+    "SLIPWAY_WORK_QUEUE": "reconcile",
+    BODY_LIMIT_SETTING: str(
+        4 << 20
+    ),  # Slipway takes bodies of 2 MiB; the host's 100 MB would let a few fill the memory
+}
 
 
 async def run(
@@ -93,7 +101,8 @@ async def _run(
         await grid.subscriptions.announce(url)
 
         async def on_blob_created(event: Event) -> None:
-            await grid.enqueue("storage", [event])
+            if event.subject.startswith(WATCHED_SUBJECTS):
+                await grid.enqueue("storage", [event])
 
         watcher = UploadWatcher(data_dir, on_blob_created)
         app = _web_app(functions_host, data_dir, grid, secrets, on_blob_created)
@@ -149,7 +158,11 @@ def _system_subscriptions(
 async def _serve(app: web.Application, sock: socket.socket, parts: AsyncExitStack) -> web.AppRunner:
     # No access log: its lines would hold the keys of ?code=. No decompression: the real host hands bodies on as they
     # are, and a small request must not become a big one.
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5, auto_decompress=False)
+    http_log = logging.getLogger("slipway.http")
+    http_log.addFilter(_is_not_the_clients_fault)
+    runner = web.AppRunner(
+        app, access_log=None, logger=http_log, handle_signals=False, shutdown_timeout=5, auto_decompress=False
+    )
     await runner.setup()
     parts.push_async_callback(runner.cleanup)
     try:
@@ -157,6 +170,11 @@ async def _serve(app: web.Application, sock: socket.socket, parts: AsyncExitStac
     except OSError as error:
         raise Permanent(f"cannot listen: {error.strerror}") from error
     return runner
+
+
+def _is_not_the_clients_fault(record: logging.LogRecord) -> bool:
+    # Malformed HTTP is answered with 400; what is logged of it would hold the keys in it.
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 async def _stop_accepting(runner: web.AppRunner) -> None:
