@@ -1,0 +1,59 @@
+"""The `slipway` command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from shared.cli.errors import EXIT_CODES_HELP
+from shared.cli.event_commands import event
+from shared.cli.model_commands import model
+from shared.cli.options import Options, common_options, root_options
+from shared.cli.subscription_commands import subscription
+from shared.cli.upload_commands import reconcile, upload
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        from importlib import metadata
+
+        click.echo(f"slipway {metadata.version('slipway')}")
+        context.exit()
+
+
+@click.group("slipway", epilog=EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@root_options
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+def slipway() -> None:
+    """MLOps from the command line: models, events, subscriptions.
+
+    Talks to the Slipway in the data folder, or to the one that --url names; the options below may stand after a
+    command, too.
+    """
+
+
+@slipway.command("up")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=7071, show_default=True, help="0: any free one.")
+@common_options
+def up(options: Options, host: str, port: int) -> None:
+    """Run the control plane on this machine until Ctrl-C; its data are in --data-dir."""
+    import asyncio
+
+    from shared.local_host.up import run
+
+    raise click.exceptions.Exit(asyncio.run(run(options.data_path, host, port)) or 0)
+
+
+for command in (model, event, subscription, upload, reconcile):
+    slipway.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command and exit with one of shared.cli.errors.ExitCode."""
+    return slipway.main(args=arguments, prog_name="slipway")
+
+
+if __name__ == "__main__":
+    main()
