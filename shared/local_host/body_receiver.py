@@ -31,6 +31,7 @@ STALL_TIMEOUT_S = 120.0  # nothing arrives for so long: the body is broken
 _readers = ThreadPoolExecutor(MAX_TAKEN_OVER, thread_name_prefix="body reader")
 _hashers = ThreadPoolExecutor(MAX_TAKEN_OVER, thread_name_prefix="body hasher")
 _taken_over: set[int] = set()
+_TAKEN_OVER = web.RequestKey("taken_over", bool)
 
 
 async def receive_body(request: web.Request, file: PartialFile) -> None:
@@ -44,7 +45,7 @@ async def receive_body(request: web.Request, file: PartialFile) -> None:
 
 def is_spent(request: web.Request) -> bool:
     """Whether the connection must be closed after the answer: its body was taken over, or never read to its end."""
-    return request.transport is None or not request.transport.is_reading()
+    return _TAKEN_OVER in request or request.transport is None or not request.transport.is_reading()
 
 
 def _may_take_over(request: web.Request) -> bool:
@@ -82,6 +83,7 @@ async def _take_over(request: web.Request, file: PartialFile) -> None:
     assert request.transport is not None
     assert request.content_length is not None
     _taken_over.add(id(request))
+    request[_TAKEN_OVER] = True  # aiohttp's parser still waits for the body: it would swallow the next request
     try:
         batch = _pause_and_drain(request, request.transport)
         rest_bytes = request.content_length - sum(map(len, batch))
@@ -137,6 +139,7 @@ def _receive(connection: socket.socket, batch: list[bytes], rest_bytes: int, fil
             rest_bytes -= count
         return True
     finally:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)  # the duplicate shares it with the original
         full.put(None)
         hashing.result()
 

@@ -139,6 +139,17 @@ async def test_a_connection_is_used_again_after_a_small_put(blobs: FolderBlobs) 
     assert len(ports) == 1
 
 
+@pytest.mark.parametrize("size_mib", [3, 16, 40])
+async def test_the_same_client_goes_on_after_a_put_of_any_size(blobs: FolderBlobs, size_mib: int) -> None:
+    """A large body is taken from the connection past aiohttp: whatever the client asks next must still be answered."""
+    url = signed(blobs, "a")
+    async with httpx.AsyncClient(timeout=20) as client:
+        for _ in range(3):
+            answer = await client.put(blobs.base_url + url.url, content=os.urandom(size_mib * MIB), headers=url.headers)
+            assert answer.status_code == 201
+            assert (await client.get(f"{blobs.base_url}/blobs/nothing")).status_code in (403, 404)
+
+
 @pytest.mark.parametrize(
     ("length", "sent"), [("content-length: 5000", 1000), ("content-length: 20971520", 9 * MIB), ("chunked", 2 * MIB)]
 )
