@@ -27,6 +27,7 @@ async def answer(operation_id: str, request: func.HttpRequest) -> func.HttpRespo
     from shared.api.message import ApiRequest
 
     headers = {name.lower(): value for name, value in request.headers.items()}
+    own_id = headers.get("x-ms-client-request-id", "")[:64]
     plane = control_plane()
     asked = ApiRequest(
         method=request.method,
@@ -35,7 +36,7 @@ async def answer(operation_id: str, request: func.HttpRequest) -> func.HttpRespo
         query=dict(request.params),
         route=dict(request.route_params),
         body=request.get_body(),
-        request_id=headers.get("x-ms-client-request-id", "")[:64] or str(uuid.uuid4()),
+        request_id=own_id if own_id.isascii() and own_id.isprintable() and own_id else str(uuid.uuid4()),
         easy_auth=plane.deps.settings.easy_auth or plane.deps.settings.mode == "local",
     )
     given = await dispatch.answer(operation_id, asked, plane)

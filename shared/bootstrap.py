@@ -55,6 +55,7 @@ class ControlPlane:
         """Queue every unfinished resource whose time has come; how many there were."""
         if not await self.leases.acquire("look_again", duration_s=SWEEP_LEASE_S):
             return 0
+        await self.intake.take_up(Cause(actor="look_again", type="timer", id="look_again"))
         return await self.loop.enqueue_overdue(sorted(CONTROLLERS))
 
     def cause(self, actor: str, request_id: str) -> Cause:

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from shared.errors import Conflict, Retryable, SlipwayError
+from shared.errors import Conflict, Permanent, Retryable, SlipwayError
+from shared.events.limits import event_size_bytes
 from shared.events.types import EventDraft, with_pascal_case
+from shared.events.wire import to_event_grid
 from shared.ports import Clock, Commit, EventPublisher, Outbox, ResourceStore, Write
 from shared.resources.base import Cause, HistoryRecord, Resource, ResourceKey
 from shared.resources.events import Event, RecordedEvent
@@ -107,6 +109,8 @@ class Committer:
             for draft, write in zip(drafts, writes, strict=True)
             for event in self._events(draft, write.resource, now)
         )
+        for record in events:
+            event_size_bytes(to_event_grid(record.event))  # TooLarge now, not when it is committed and can't be sent
         etags = await self._store.commit(Commit(tuple(writes), events))
         await self.publish(events)
         pairs = zip(writes, etags, strict=True)
@@ -148,6 +152,11 @@ class Committer:
         try:
             await self._publisher.publish([record.event for record in events])
             await self._store.acknowledge(events, self._clock.now())
+        except Permanent as error:  # one that can never be sent must not keep the others back
+            if len(events) > 1:
+                return all([await self.publish([record]) for record in events])
+            log.error("an event stays in the outbox for good: %s", error.message)
+            return False
         except SlipwayError as error:
             log.warning("%d events stay in the outbox: %s", len(events), error.message)
             return False

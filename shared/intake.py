@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
@@ -14,12 +15,14 @@ from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
 from shared.declarations.manifest import MANIFEST_NAMES
 from shared.declarations.source import MAX_BYTES
-from shared.errors import NotFound, TooLarge
+from shared.errors import NotFound, SlipwayError, TooLarge
 from shared.paths import is_valid_path
 from shared.ports import BlobInfo
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.events import Event
 from shared.resources.upload import KIND, UploadPhase, UploadSpec
+
+log = logging.getLogger(__name__)
 
 UPLOADS: Literal["uploads"] = "uploads"
 _SUBJECT = re.compile(r"^/blobServices/default/containers/(?P<container>[^/]+)/blobs/(?P<path>.+)$", re.DOTALL)
@@ -63,6 +66,20 @@ class Intake:
             deadline=blob.modified_at + timedelta(seconds=self._deps.settings.manifest_deadline_s),
         )
         await self._receive(blob_upload_id(path, blob.etag), spec, cause)
+
+    async def take_up(self, cause: Cause) -> int:
+        """Look at every manifest in the upload container of which no event was heard; how many there were."""
+        found = await self._deps.uploads.list_blobs(UPLOADS, "")
+        count = 0
+        for blob in found:
+            key = ResourceKey(KIND, blob_upload_id(blob.path, blob.etag))
+            if posixpath.basename(blob.path) in MANIFEST_NAMES and await self._deps.store.read(key) is None:
+                try:
+                    await self._manifest(blob.path, cause)
+                    count += 1
+                except SlipwayError as error:  # it must not keep the others back
+                    log.warning("the manifest %s could not be looked at: %s", blob.path, error.message)
+        return count
 
     async def _stat(self, path: str) -> BlobInfo:
         found = await self._deps.uploads.list_blobs(UPLOADS, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from shared.ports import Subscription
 from shared.resources.base import NAME_PATTERN, Condition, Document, HistoryRecord, Resource
@@ -20,7 +20,7 @@ class UploadFile(Document):
     """A file that will be sent."""
 
     path: PathText = Field(description="relative to the manifest, '/' between the parts")
-    size_bytes: int | None = Field(default=None, ge=0, le=2**53, description="its length, if known")
+    size_bytes: int | None = Field(default=None, ge=0, le=2**53, strict=True, description="its length, if known")
 
 
 class UploadSessionRequest(Document):
@@ -183,11 +183,11 @@ class SubscriptionRequest(Document):
     included_event_types: list[str] = Field(default_factory=list, max_length=100)
     subject_begins_with: str = Field(default="", max_length=512)
     subject_ends_with: str = Field(default="", max_length=512)
-    is_subject_case_sensitive: bool = False
+    is_subject_case_sensitive: StrictBool = False
     advanced_filters: list[dict[str, Any]] = Field(default_factory=list, max_length=25)
     event_delivery_schema: Literal["EventGridSchema", "CloudEventSchemaV1_0"] = "EventGridSchema"
-    max_delivery_attempts: int = Field(default=30, ge=1, le=30)
-    event_time_to_live_min: int = Field(default=1440, ge=1, le=1440)
+    max_delivery_attempts: int = Field(default=30, ge=1, le=30, strict=True)
+    event_time_to_live_min: int = Field(default=1440, ge=1, le=1440, strict=True)
     signing_secret: str | None = Field(default=None, max_length=512, description="`whsec_...`: sign deliveries with it")
 
     def subscription(self, name: str) -> Subscription:

@@ -154,7 +154,7 @@ async def download_model_file(request: ApiRequest, plane: ControlPlane) -> ApiRe
     """Where to get one file of a version: 302 to a URL that needs no key and is valid for a while."""
     version = await plane.deps.registry.get(_name(request), request.route["version"])
     found = doc.ModelVersion.of(version)
-    path = request.route["path"]
+    path = request.route.get("path", "")  # the host leaves out an empty one
     file = next((f for f in found.files if f.path == path), None)
     if file is None:
         known = ", ".join(f.path for f in found.files[:20])

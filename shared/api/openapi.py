@@ -58,7 +58,8 @@ def openapi() -> dict[str, Any]:
 def _operation(operation: Operation) -> dict[str, Any]:
     names = re.findall(r"\{\*?(\w+)\}", operation.path)
     parameters = [{"name": n, "in": "path", "required": True, "schema": _PATH[n]} for n in names]
-    parameters += [{"name": n, "in": "query", **_QUERY[n]} for n in operation.query]
+    # The Functions host leaves out empty query values, so they cannot be refused.
+    parameters += [{"name": n, "in": "query", "allowEmptyValue": True, **_QUERY[n]} for n in operation.query]
     if operation.if_match:
         parameters.append({"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}})
     described: dict[str, Any] = {

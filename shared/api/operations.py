@@ -58,7 +58,7 @@ OPERATIONS: dict[str, Operation] = {
             "models",
             models.register_model,
             {200: doc.ModelVersion, 201: doc.ModelVersion, 202: doc.Upload},
-            (*_BODY, 409),
+            _BODY,
             doc.RegisterRequest,
         ),
         Operation("list_models", "GET", "models", models.list_models, {200: doc.ModelPage}, (400, 422), query=PAGING),

@@ -76,7 +76,7 @@ class Loop:
         committed = await self._deps.committer.transact((key,), change, cause)
         if outcome is not None and outcome.look_again_after_s == 0:
             return await self.look_at(key, cause)
-        if outcome is not None and outcome.look_again_after_s is not None:
+        if committed and outcome is not None and outcome.look_again_after_s is not None:
             await self.enqueue(WorkMessage(key), delay_s=outcome.look_again_after_s)
         return committed[0] if committed else await self._deps.store.read(key)
 
@@ -209,9 +209,12 @@ def _was_put_aside(resource: Resource) -> bool:
 
 def _drafts(subject: Resource, outcome: Outcome, now: datetime) -> Sequence[Draft]:
     status = outcome.status.model_dump(mode="json")
-    if subject.etag is not None and status == subject.status and not outcome.events and outcome.unfinished:
-        return ()
     again_s = outcome.look_again_after_s or 0.0
+    due = subject.look_again_at
+    is_asked_for = due is not None and now < due <= now + timedelta(seconds=again_s + 1)  # a message is on its way
+    same = subject.etag is not None and status == subject.status and not outcome.events and outcome.unfinished
+    if same and is_asked_for:
+        return ()
     draft = Draft.of(
         subject,
         status=status,

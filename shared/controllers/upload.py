@@ -18,13 +18,16 @@ from shared.controllers.upload_decision import (
     Wait,
     decide,
 )
-from shared.declarations.manifest import read_manifest
+from shared.declarations.manifest import MANIFEST_NAMES, read_manifest
 from shared.errors import Conflict, Fault, NotFound, SlipwayError
 from shared.events import types
+from shared.paths import is_under
 from shared.ports import BlobInfo
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
 from shared.resources.model import ModelDeclaration, ModelFile
 from shared.resources.upload import TERMINAL, TRANSITIONS, ConsumedBlob, UploadPhase, UploadSpec, UploadStatus
+
+MAX_FAULTS = 100
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -50,9 +53,17 @@ async def _observe(upload_id: str, spec: UploadSpec, deps: Deps) -> Observation:
     if version is None and manifest.declaration is not None:
         found = await deps.uploads.list_blobs(spec.container, prefix)
         blobs = {blob.path.removeprefix(prefix): blob for blob in found}
-        own = blobs.pop(spec.manifest_file, None) if spec.manifest_etag is not None else None
-        present = present or (own is not None and own.etag == spec.manifest_etag)
+        if spec.manifest_etag is not None:
+            blobs = _without_others(blobs)
+            own = [blobs.pop(name, None) for name in MANIFEST_NAMES][MANIFEST_NAMES.index(spec.manifest_file)]
+            present = own is not None and own.etag == spec.manifest_etag
     return Observation(deps.clock.now(), manifest, version, present, blobs)
+
+
+def _without_others(blobs: dict[str, BlobInfo]) -> dict[str, BlobInfo]:
+    """The blobs but for those in folders below that have a manifest of their own: they belong to that upload."""
+    folders = {path.rpartition("/")[0] for path in blobs if path.rpartition("/")[2] in MANIFEST_NAMES} - {""}
+    return {path: blob for path, blob in blobs.items() if not any(is_under(path, folder) for folder in folders)}
 
 
 class _Steps:
@@ -148,6 +159,9 @@ class _Steps:
         )
 
     def _fail(self, faults: tuple[Fault, ...] = (), missing: tuple[str, ...] = ()) -> Outcome:
+        if len(faults) > MAX_FAULTS:  # a commit takes 2 MB, an event 1 MB
+            more = Fault(f"and {len(faults) - MAX_FAULTS} more faults", file=self.spec.manifest_file)
+            faults = (*faults[:MAX_FAULTS], more)
         self.status.faults = [fault.as_dict() for fault in faults]
         self.status.missing = list(missing)
         if missing:

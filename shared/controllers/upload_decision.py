@@ -106,7 +106,7 @@ def _gather(declaration: ModelDeclaration, spec: UploadSpec, seen: Observation, 
     quiet_s = settle_s - _age_s(files, seen.now)
     is_folder = set(files) != {declaration.path}
     if spec.container == "uploads" and spec.files is None and is_folder and quiet_s > 0:
-        return Wait((), quiet_s)
+        return Wait((), min(quiet_s, settle_s))
     return Store(declaration, files)
 
 

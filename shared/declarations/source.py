@@ -13,6 +13,7 @@ from shared.errors import Fault, Invalid
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000  # aliases counted each time they are used: bounds "billion laughs"
 MAX_DEPTH = 100
+MAX_INTEGER_BITS = 1024  # a larger one is no JSON number to most readers: it overflows a double
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -90,7 +91,10 @@ def _invalid(file: str, *faults: Fault) -> Invalid:
 
 
 def _storable(value: Any) -> Any:
-    """`value` if it can be written as JSON in UTF-8. Raises ValueError for what can't: infinities, NaN, surrogates."""
+    """`value` if it can be written as JSON in UTF-8. Raises ValueError for what can't: infinities, NaN, surrogates,
+    huge integers."""
+    if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
+        raise ValueError(f"an integer of more than {MAX_INTEGER_BITS} bits")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a finite number")
     if isinstance(value, str):
@@ -128,7 +132,7 @@ class _Builder:
             return node.value  # a date is meant as it is written
         try:
             return _storable(self.loader.construct_object(node))
-        except (yaml.constructor.ConstructorError, ValueError) as error:
+        except (yaml.constructor.ConstructorError, ValueError, OverflowError) as error:
             message = getattr(error, "problem", None) or str(error)
             self._fault(node, pointer, f"not a plain value: {message}", "strings, numbers, booleans, lists, mappings")
             return None

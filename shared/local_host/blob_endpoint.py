@@ -25,7 +25,7 @@ from aiohttp import hdrs, web
 
 from shared.adapters.blob_paths import artifact_path, check_container, check_filename, check_path, check_sha256
 from shared.adapters.local.announced_blobs import announced_in
-from shared.adapters.local.blob_folders import info_of, open_blob, receive, remove_stale_received
+from shared.adapters.local.blob_folders import etag_of, info_of, open_blob, receive, remove_stale_received
 from shared.adapters.local.partial_file import PartialFile, remove_stale
 from shared.adapters.local.signing import UrlSigner
 from shared.adapters.local.staged_blocks import (
@@ -123,14 +123,14 @@ class _BlobEndpoint:
             raise BadRequest("the header x-ms-blob-type is missing or wrong (allowed: BlockBlob)")
         self._check_size(request)
         with PartialFile(self._data_dir) as file:
-            await receive_body(request, file)
+            await receive_body(request, file, self._check_room)
             return await self._finish(request, container, path, file, "PutBlob")
 
     async def _put_block(self, request: web.Request, container: Container, path: str) -> web.Response:
         self._check_size(request)
         block_id = request.query.get("blockid", "")
         with PartialFile(self._data_dir) as file:
-            await receive_body(request, file)
+            await receive_body(request, file, self._check_room)
             sha256 = await run_to_end(partial(stage_block, self._data_dir, container, path, block_id, file))
         return web.Response(status=201, headers={"x-ms-content-sha256": sha256})
 
@@ -143,9 +143,10 @@ class _BlobEndpoint:
         return response
 
     def _check_size(self, request: web.Request) -> None:
-        size_bytes = request.content_length
-        if size_bytes is None:
-            return
+        if request.content_length is not None:
+            self._check_room(request.content_length)
+
+    def _check_room(self, size_bytes: int) -> None:
         free_bytes = shutil.disk_usage(self._data_dir).free - RESERVED_DISK_BYTES
         if size_bytes > free_bytes:
             raise TooLarge(f"{size_bytes} bytes do not fit on the disk, {free_bytes} do", remedy="free disk space")
@@ -159,7 +160,7 @@ class _BlobEndpoint:
             raise BadRequest(
                 f"the body's SHA-256 is {sha256}, not {expected}: nothing was kept", remedy="send it again"
             )
-        blob = info_of(path, state)
+        blob = info_of(path, state, etag_of(state))
         must_be_new = request.headers.get(hdrs.IF_NONE_MATCH) == "*"
         with self._announced.claim(path, blob.etag):
             store = partial(receive, self._data_dir, container, path, file, sha256, state, must_be_new=must_be_new)

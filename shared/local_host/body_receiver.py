@@ -11,7 +11,7 @@ import asyncio
 import queue
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -34,13 +34,14 @@ _taken_over: set[int] = set()
 _TAKEN_OVER = web.RequestKey("taken_over", bool)
 
 
-async def receive_body(request: web.Request, file: PartialFile) -> None:
+async def receive_body(request: web.Request, file: PartialFile, check_room: Callable[[int], None]) -> None:
     """Append the whole body to `file`. Afterwards the connection may be of no more use: see `is_spent`. Raises
-    BadRequest when the body breaks off."""
+    BadRequest when the body breaks off, and what `check_room` raises: it is asked for the size of each piece of a body
+    whose length was not announced."""
     if _may_take_over(request):
         await _take_over(request, file)
     else:
-        await _stream(request, file)
+        await _stream(request, file, check_room)
 
 
 def is_spent(request: web.Request) -> bool:
@@ -59,7 +60,7 @@ def _may_take_over(request: web.Request) -> bool:
     )
 
 
-async def _stream(request: web.Request, file: PartialFile) -> None:
+async def _stream(request: web.Request, file: PartialFile, check_room: Callable[[int], None]) -> None:
     batch: list[bytes] = []
     size_bytes = 0
     try:
@@ -67,6 +68,8 @@ async def _stream(request: web.Request, file: PartialFile) -> None:
             batch.append(chunk)
             size_bytes += len(chunk)
             if size_bytes >= BUFFER_BYTES:
+                if request.content_length is None:
+                    check_room(size_bytes)
                 await run_to_end(partial(_write_all, file, batch))
                 batch, size_bytes = [], 0
     except (ClientPayloadError, ConnectionError, web.RequestPayloadError) as error:

@@ -78,7 +78,7 @@ class FunctionsHost:
         self._admin.add_routes(app)
         app.router.add_post(EVENT_GRID_PATH, self._event_grid.handle)
         app.router.add_options(EVENT_GRID_PATH, self._event_grid.handle)
-        app.router.add_route("*", "/{path:.*}", self._http.handle)
+        app.router.add_route("*", "/{path:(?s:.*)}", self._http.handle)  # a path may hold a line break
 
     async def start(self) -> None:
         """Start the listeners of queues and timers."""

@@ -89,6 +89,7 @@ class TimerListener:
             due = self._schedule.next_after(self._clock.now())
             while (wait_s := (due - self._clock.now()).total_seconds()) > 0:
                 await self._clock.sleep(min(wait_s, MAX_SLEEP_S))
+                due = min(due, self._schedule.next_after(self._clock.now()))  # the clock may have been set back
             await self._run_once(due, past_due=False)
 
     async def finish(self) -> None:

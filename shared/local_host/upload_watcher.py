@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from shared.adapters.local.announced_blobs import announced_in
-from shared.adapters.local.blob_folders import etag_of, info_of, is_settled, scan
+from shared.adapters.local.blob_folders import blob_etag, info_of, is_settled, scan
 from shared.errors import SlipwayError
 from shared.local_host.blob_events import blob_created
 from shared.ports import BlobInfo
@@ -33,6 +33,7 @@ class UploadWatcher:
         poll_s: float = 0.25,
         settle_s: float = 0.3,
     ) -> None:
+        self._data_dir = data_dir
         self._root = data_dir / "uploads"
         self._announced = announced_in(data_dir)
         self._on_blob_created = on_blob_created
@@ -79,9 +80,9 @@ class UploadWatcher:
         started_at = time.monotonic()
         complete = []
         for path, state in scan(self._root):
-            etag = known.pop(path, None)
-            if etag != etag_of(state) and is_settled(state, self._settle_s):
-                complete.append(info_of(path, state))
+            etag = blob_etag(self._data_dir, state)
+            if known.pop(path, None) != etag and is_settled(state, self._settle_s):
+                complete.append(info_of(path, state, etag))
         self._scan_s = time.monotonic() - started_at
         return sorted(complete, key=lambda blob: blob.path), list(known)
 

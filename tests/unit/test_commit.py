@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from shared.adapters.local.clock import ManualClock, SystemClock
 from shared.adapters.local.resource_store import SqliteResourceStore, open_resource_store
 from shared.commit import Committer, Current, Draft, event_id, merge_patch
-from shared.errors import Invalid, Retryable
+from shared.errors import Invalid, Retryable, TooLarge
 from shared.events.types import EventDraft
 from shared.leases import Leases
 from shared.ports import RecordQuery
@@ -97,6 +97,17 @@ async def test_history_says_who_what_when_and_why(store: SqliteResourceStore) ->
     assert second.changes["status"] == {"count": 2}
     assert second.changes["revision"] == 2
     assert "spec" not in second.changes
+
+
+async def test_an_event_too_large_to_send_is_refused_before_it_is_committed(store: SqliteResourceStore) -> None:
+    committer = Committer(store, Receiver(), SystemClock(), "topic")
+
+    async def change(current: Current) -> Sequence[Draft]:
+        return (Draft(KEY, {}, events=(EventDraft("Slipway.Large", "m", {"text": "é" * 600_000}),)),)
+
+    with pytest.raises(TooLarge):
+        await committer.transact((KEY,), change, CAUSE)
+    assert await store.read(KEY) is None
 
 
 async def test_generation_grows_with_the_spec_only(store: SqliteResourceStore) -> None:

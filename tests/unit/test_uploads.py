@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -250,3 +252,73 @@ async def test_a_poison_message_puts_its_resource_aside_and_says_how_to_go_on(pl
     redriven = await plane.loop.redrive(upload.key, CAUSE)
     assert redriven.unfinished
     assert [c["type"] for c in redriven.status["conditions"]] == ["Registered"]
+
+
+async def test_a_manifest_nobody_announced_is_taken_up_by_the_timer(plane: ControlPlane) -> None:
+    drop(plane, "d/model.yml", MANIFEST)
+    drop(plane, "d/model.onnx", "onnx")
+    await plane.look_again()
+    assert (await plane.deps.registry.get("diabetes")).version == "1"
+
+
+async def test_a_waiting_upload_has_one_message_however_often_it_is_looked_at(plane: ControlPlane) -> None:
+    drop(plane, "d/model.yml", MANIFEST)
+    for index in range(20):
+        await plane.storage_event(blob_created("d/model.yml", f"e-{index}"))
+        await plane.look_again()
+    await drain(plane)
+    upload = (await uploads(plane))[0]
+    assert upload.status["phase"] == "WaitingForFiles"
+    assert upload.revision == 1
+
+
+async def test_a_manifest_above_does_not_take_what_has_its_own(plane: ControlPlane) -> None:
+    drop(plane, "model.yml", MANIFEST.replace("diabetes", "root").replace("model.onnx", "."))
+    drop(plane, "root.onnx", "root")
+    drop(plane, "team/model.yml", MANIFEST)
+    drop(plane, "team/model.onnx", "team")
+    for path in ("model.yml", "team/model.yml"):
+        await plane.storage_event(blob_created(path, path))
+    assert [f["path"] for f in (await plane.deps.registry.get("root")).spec["files"]] == ["root.onnx"]
+    assert [f["path"] for f in (await plane.deps.registry.get("diabetes")).spec["files"]] == ["model.onnx"]
+
+
+async def test_thousands_of_faults_are_told_in_part(plane: ControlPlane) -> None:
+    drop(plane, "d/model.yml", "".join(f"key{index}: 1\n" for index in range(4000)))
+    await plane.storage_event(blob_created("d/model.yml"))
+    failed = (await uploads(plane))[0]
+    assert failed.status["phase"] == "Failed"
+    assert len(failed.status["faults"]) == 101
+    assert "more faults" in failed.status["faults"][-1]["message"]
+
+
+async def test_a_file_that_is_still_open_for_writing_is_waited_for(tmp_path: Path) -> None:
+    plane = make_plane(tmp_path)
+    folder = tmp_path / "uploads" / "d"
+    folder.mkdir(parents=True)
+    (folder / "model.yml").write_text(MANIFEST)
+    with (folder / "model.onnx").open("wb") as file:
+        file.write(b"first half, ")
+        file.flush()
+        await asyncio.sleep(0.4)  # longer than a file must be unchanged to count as complete
+        await plane.storage_event(blob_created("d/model.yml"))
+        assert (await uploads(plane))[0].status["phase"] == "WaitingForFiles"
+        file.write(b"second half")
+    await asyncio.sleep(0.4)
+    await plane.storage_event(blob_created("d/model.onnx", "e-2"))
+    found = await plane.deps.registry.get("diabetes")
+    content = [chunk async for chunk in plane.deps.artifacts.read(found.spec["files"][0]["sha256"])]
+    assert b"".join(content) == b"first half, second half"
+
+
+async def test_files_with_old_or_future_times_count_as_arrived_now(tmp_path: Path) -> None:
+    """cp -p, tar and rsync set a file's time; when it arrived is something else."""
+    plane = make_plane(tmp_path)
+    folder = tmp_path / "uploads" / "d"
+    folder.mkdir(parents=True)
+    for days in (-7, 8):
+        (folder / "model.yml").write_text(MANIFEST)
+        os.utime(folder / "model.yml", (time.time() + days * 86400,) * 2)
+        await asyncio.sleep(0.4)
+        await plane.storage_event(blob_created("d/model.yml", f"e{days}"))
+    assert [upload.status["phase"] for upload in await uploads(plane)].count("WaitingForFiles") == 2

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from shared.adapters.blob_paths import artifact_path, check_container, check_filename, check_path, check_range, verified
 from shared.adapters.local.blob_folders import (
+    blob_etag,
     etag_of,
+    is_open_for_writing,
     open_blob,
     open_descriptor,
     open_parent,
@@ -78,9 +80,11 @@ class LocalArtifactStore:
 
     def _adopt(self, root: Path, path: str, blob: BlobInfo, *, linkable: bool) -> Artifact:
         with open_blob(root, path) as descriptor:
-            _check_etag(descriptor, blob)
+            self._check_etag(descriptor, blob)
             known = received_sha256(self._data_dir, blob.etag) if linkable else None
             if known is None:
+                if is_open_for_writing(descriptor):
+                    raise Conflict(f"{blob.path} is still being written")
                 return self._copy(descriptor, blob)
             artifact = Artifact(sha256=known, size_bytes=blob.size_bytes)
             fcntl.flock(descriptor, fcntl.LOCK_SH)  # so that its temporary name is not removed as stale
@@ -97,8 +101,12 @@ class LocalArtifactStore:
                 offset += len(data)
                 if offset > blob.size_bytes:
                     break
-            _check_etag(descriptor, blob)
+            self._check_etag(descriptor, blob)
             return self._keep(file)
+
+    def _check_etag(self, descriptor: int, blob: BlobInfo) -> None:
+        if blob_etag(self._data_dir, os.fstat(descriptor)) != blob.etag:
+            raise Conflict(f"{blob.path} was replaced or changed")
 
     def _link(self, source: int, name: str, blob: BlobInfo, artifact: Artifact) -> None:
         with linked_file(self._data_dir, source, name) as file:
@@ -165,8 +173,3 @@ async def _pieces(descriptor: int, offset: int, count: int) -> AsyncIterator[byt
             return  # truncated meanwhile; a whole read finds out by its digest
         yield data
         offset, count = offset + len(data), count - len(data)
-
-
-def _check_etag(descriptor: int, blob: BlobInfo) -> None:
-    if etag_of(os.fstat(descriptor)) != blob.etag:
-        raise Conflict(f"{blob.path} was replaced or changed")

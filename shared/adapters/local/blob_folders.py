@@ -10,6 +10,7 @@ part before it, so a link that is put there at any moment leads nowhere. All fun
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import stat
@@ -37,16 +38,36 @@ def etag_of(state: os.stat_result) -> str:
     return f"{state.st_mtime_ns:x}-{state.st_size:x}-{state.st_ino:x}"
 
 
-def info_of(path: str, state: os.stat_result) -> BlobInfo:
-    """The blob's description."""
-    modified_at = datetime.fromtimestamp(state.st_mtime, UTC)
-    return BlobInfo(path=path, etag=etag_of(state), size_bytes=state.st_size, modified_at=modified_at)
+def blob_etag(data_dir: Path, state: os.stat_result) -> str:
+    """The ETag of a blob. Of what did not come through the endpoint the time of the last change of status is a part:
+    `cp -p` sets the rest, and the inode of a removed file is given to the next one."""
+    etag = etag_of(state)
+    return etag if received_sha256(data_dir, etag) else f"{etag}-{state.st_ctime_ns:x}"
+
+
+def info_of(path: str, state: os.stat_result, etag: str) -> BlobInfo:
+    """The blob's description. A dropped file is as old as its arrival, which `cp -p`, tar or rsync cannot set."""
+    modified_at = datetime.fromtimestamp(state.st_mtime if etag == etag_of(state) else state.st_ctime, UTC)
+    return BlobInfo(path=path, etag=etag, size_bytes=state.st_size, modified_at=modified_at)
 
 
 def is_settled(state: os.stat_result, settle_s: float) -> bool:
     """Whether nothing has changed the file for settle_s: whoever copies it there has finished. The time of the last
     change of status is what counts: copying with the old times (cp -p) cannot set it."""
     return time.time() - state.st_ctime >= settle_s
+
+
+def is_open_for_writing(descriptor: int) -> bool:
+    """Whether anybody has the file open to write: one that pauses looks as if it had finished, but the system knows
+    (fcntl(2), F_SETLEASE). False where it cannot tell (another owner's file, NFS): there the settling time must do."""
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except BlockingIOError:
+        return True
+    except (OSError, AttributeError):
+        return False
+    return False
 
 
 @contextmanager

@@ -144,6 +144,13 @@ def _next_group(jobs: queue.SimpleQueue[_Job | None], first: _Job) -> list[_Job 
     return group
 
 
+class _RolledBack(Exception):
+    """SQLite undid the whole transaction because of this error."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
 def _write_all(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
     outcomes: list[tuple[Any, BaseException | None]] = []
     try:
@@ -151,15 +158,17 @@ def _write_all(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
         for job in jobs:
             connection.execute("SAVEPOINT job")
             result, error = _attempt(connection, job)
+            if error is not None and not connection.in_transaction:
+                raise _RolledBack(error)  # a full disk undoes the whole transaction
             if error is not None:
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
             outcomes.append((result, error))
         connection.execute("COMMIT")
-    except sqlite3.Error as failure:
+    except (sqlite3.Error, _RolledBack) as failure:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        translated = translate(failure)
+        translated = failure.error if isinstance(failure, _RolledBack) else translate(failure)
         outcomes = [(None, error or translated) for _, error in outcomes]
         outcomes += [(None, translated)] * (len(jobs) - len(outcomes))
     for job, (result, error) in zip(jobs, outcomes, strict=True):

@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 from shared.adapters.blob_paths import check_container, check_path
 from shared.adapters.local.blob_folders import (
+    blob_etag,
     etag_of,
     forget_received,
     info_of,
+    is_open_for_writing,
     is_settled,
     open_blob,
     open_parent,
@@ -21,7 +23,7 @@ from shared.adapters.local.blob_folders import (
 )
 from shared.adapters.local.partial_file import disk_errors
 from shared.adapters.local.signing import UrlSigner
-from shared.errors import Invalid, NotFound, TooLarge
+from shared.errors import Invalid, NotFound, Retryable, TooLarge
 from shared.ports import BlobInfo, Container, SignedUrl
 
 PUT_HEADERS = {"x-ms-blob-type": "BlockBlob"}  # Put Blob (REST API reference)
@@ -44,7 +46,7 @@ class LocalUploadArea:
     def _complete(self, root: Path, container: Container, prefix: str) -> Iterator[BlobInfo]:
         for path, state in scan(root, prefix):
             if self._is_complete(container, state):
-                yield info_of(path, state)
+                yield info_of(path, state, blob_etag(self._data_dir, state))
 
     def _is_complete(self, container: Container, state: os.stat_result) -> bool:
         return (
@@ -66,10 +68,11 @@ class LocalUploadArea:
             with open(descriptor, "rb", closefd=False) as file:
                 content = file.read(max_bytes + 1)
             after = os.fstat(descriptor)
+            is_being_written = container == "uploads" and is_open_for_writing(descriptor)
         changed = etag_of(before) != etag_of(after) or len(content) != after.st_size
-        if changed or not self._is_complete(container, after):
+        if is_being_written or changed or not self._is_complete(container, after):
             raise NotFound(f"{path} is still being written", remedy="wait until it is complete")
-        return info_of(path, after), content
+        return info_of(path, after, blob_etag(self._data_dir, after)), content
 
     async def delete_blob(self, container: Container, path: str, *, etag: str) -> None:
         """See UploadArea. Folders of `staging` that become empty go too; those of `uploads` belong to people."""
@@ -79,11 +82,15 @@ class LocalUploadArea:
     def _delete(self, root: Path, container: Container, path: str, etag: str) -> None:
         try:
             with open_parent(root, path) as (folder, name):
-                if etag_of(os.stat(name, dir_fd=folder, follow_symlinks=False)) != etag:
+                if blob_etag(self._data_dir, os.stat(name, dir_fd=folder, follow_symlinks=False)) != etag:
                     return
                 os.unlink(name, dir_fd=folder)
-        except (NotFound, FileNotFoundError, IsADirectoryError, PermissionError):
-            return  # gone (unlinking a folder is EISDIR or EPERM)
+        except (NotFound, FileNotFoundError, IsADirectoryError):
+            return  # gone
+        except PermissionError as error:
+            raise Retryable(
+                f"{path} may not be removed", remedy=f"give this user the right to write in {root}"
+            ) from error
         forget_received(self._data_dir, etag)
         if container == "staging":
             _remove_empty_folders(root, path)
