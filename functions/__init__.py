@@ -10,6 +10,17 @@ if TYPE_CHECKING:
     from shared.bootstrap import ControlPlane
 
 
+def http_auth_level() -> func.AuthLevel:
+    """Function keys; with Easy Auth on, its tokens instead: the host would ask for a key besides, so it asks for
+    nothing and shared.api.dispatch refuses whoever is not signed in."""
+    import os
+
+    import azure.functions as func
+
+    signed_in = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
+    return func.AuthLevel.ANONYMOUS if signed_in else func.AuthLevel.FUNCTION
+
+
 def control_plane() -> ControlPlane:
     """This process's control plane."""
     from shared.bootstrap import control_plane as made
@@ -37,7 +48,7 @@ async def answer(operation_id: str, request: func.HttpRequest) -> func.HttpRespo
         route=dict(request.route_params),
         body=request.get_body(),
         request_id=own_id if own_id.isascii() and own_id.isprintable() and own_id else str(uuid.uuid4()),
-        easy_auth=plane.deps.settings.easy_auth or plane.deps.settings.mode == "local",
+        easy_auth=plane.deps.settings.easy_auth,
     )
     given = await dispatch.answer(operation_id, asked, plane)
     return func.HttpResponse(

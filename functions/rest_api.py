@@ -123,6 +123,13 @@ async def delete_subscription(req: func.HttpRequest) -> func.HttpResponse:
     return await answer("delete_subscription", req)
 
 
+@bp.function_name("list_resource_history")
+@bp.route("resources/{kind}/{name}/history", methods=["GET"])
+async def list_resource_history(req: func.HttpRequest) -> func.HttpResponse:
+    """Every change of a resource."""
+    return await answer("list_resource_history", req)
+
+
 @bp.function_name("reconcile_resource")
 @bp.route("resources/{kind}/{name}/reconcile", methods=["POST"])
 async def reconcile_resource(req: func.HttpRequest) -> func.HttpResponse:

@@ -19,3 +19,10 @@ async def sweep_outbox(timer: func.TimerRequest) -> None:
 async def look_again(timer: func.TimerRequest) -> None:
     """Queue the unfinished resources whose time has come."""
     await control_plane().look_again()
+
+
+@bp.function_name("expire_staged")
+@bp.timer_trigger(arg_name="timer", schedule="0 17 3 * * *")
+async def expire_staged(timer: func.TimerRequest) -> None:
+    """Delete files that were sent long ago and never registered."""
+    await control_plane().expire_staged()

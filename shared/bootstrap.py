@@ -58,9 +58,11 @@ class ControlPlane:
         await self.intake.take_up(Cause(actor="look_again", type="timer", id="look_again"))
         return await self.loop.enqueue_overdue(sorted(CONTROLLERS))
 
-    def cause(self, actor: str, request_id: str) -> Cause:
-        """The cause of what a request changes."""
-        return Cause(actor=actor, type="request", id=request_id)
+    async def expire_staged(self) -> int:
+        """Delete staged files nobody registered; how many."""
+        if not await self.leases.acquire("expire_staged", duration_s=SWEEP_LEASE_S):
+            return 0
+        return await self.intake.expire_staged()
 
 
 @cache

@@ -81,6 +81,19 @@ class Intake:
                     log.warning("the manifest %s could not be looked at: %s", blob.path, error.message)
         return count
 
+    async def expire_staged(self) -> int:
+        """Delete staged files that are old and of which nothing is being made; how many."""
+        oldest = self._deps.clock.now() - timedelta(seconds=self._deps.settings.staging_retention_s)
+        count = 0
+        for blob in await self._deps.uploads.list_blobs("staging", ""):
+            if blob.modified_at >= oldest:
+                continue
+            upload = await self._deps.store.read(ResourceKey(KIND, blob.path.partition("/")[0]))
+            if upload is None or not upload.unfinished:
+                await self._deps.uploads.delete_blob("staging", blob.path, etag=blob.etag)
+                count += 1
+        return count
+
     async def _stat(self, path: str) -> BlobInfo:
         found = await self._deps.uploads.list_blobs(UPLOADS, path)
         blob = next((b for b in found if b.path == path), None)

@@ -258,7 +258,7 @@ class EventSubscriptions(Protocol):
     async def put(self, subscription: Subscription, *, signing_secret: str | None = None) -> Subscription:
         """Create or replace it: the endpoint's validation handshake is made first, and Invalid raised when it fails.
         With a signing secret (`whsec_...`) deliveries are signed by the Standard Webhooks specification, NotSupported
-        where the service can't."""
+        where the service can't; None keeps the secret it has, "" removes it."""
         ...
 
     async def list(self) -> tuple[Subscription, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -149,7 +150,8 @@ def _check_version(declaration: ModelDeclaration, next_version: int) -> None:
     asked = declaration.version
     if asked is None or str(asked) == str(next_version):
         return
-    if str(asked).isdigit() and 0 < int(asked) < next_version:
+    text = str(asked)
+    if re.fullmatch("[0-9]{1,18}", text) and 0 < int(text) < next_version:
         raise AlreadyExists(
             f"model {declaration.name!r} has, or had, a version {asked}",
             remedy=f"leave `version` out, or make it {next_version}",

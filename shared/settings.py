@@ -31,6 +31,9 @@ class Settings(Document):
     )
     manifest_deadline_s: float = Field(default=3600, gt=0, description="how long a manifest waits for its files")
     upload_settle_s: float = Field(default=5, ge=0, description="how long a folder must be quiet to be complete")
+    staging_retention_s: float = Field(
+        default=604800, ge=3600, description="how long files sent by URL are kept when nothing was registered from them"
+    )
     signed_url_ttl_s: float = Field(default=3600, gt=0, description="how long upload and download URLs are valid")
     max_attempts: int = Field(default=8, ge=1, description="tries of a reconcile that fails retryably, then poison")
     retry_base_s: float = Field(default=2, gt=0, description="first back-off of a reconcile; doubles up to 10 minutes")
@@ -53,9 +56,22 @@ class Settings(Document):
     managed_identity_client_id: str = Field(
         default="", description="azure: a user-assigned identity; empty: the default"
     )
-    easy_auth: bool = Field(default=False, description="trust client principal headers (WEBSITE_AUTH_ENABLED sets it)")
+    easy_auth: bool = Field(
+        default=False, description="local: trust client principal headers; on Azure Easy Auth sets it"
+    )
     instance_id: str = Field(default="", description="name of this host in leases; empty: the platform's, or local")
     work_queue: str = Field(default="reconcile", description="name of the Storage Queue")
+
+
+# Variables that begin like settings but belong to others: the queue trigger's connection, the command, the local host.
+OTHERS = (
+    "SLIPWAY_QUEUE__",
+    "SLIPWAY_TEST_",
+    "SLIPWAY_URL",
+    "SLIPWAY_KEY",
+    "SLIPWAY_SCOPE",
+    "SLIPWAY_EVENTGRID_BACKOFF_SCALE",
+)
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -64,15 +80,29 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     values = {
         name: source[f"SLIPWAY_{name.upper()}"] for name in Settings.model_fields if f"SLIPWAY_{name.upper()}" in source
     }
-    values.setdefault("easy_auth", source.get("WEBSITE_AUTH_ENABLED", "false"))
+    _check_names(source)
+    if values.get("mode") == "azure":  # only the platform can vouch for its headers
+        values["easy_auth"] = source.get("WEBSITE_AUTH_ENABLED", "false")
     values.setdefault("instance_id", source.get("WEBSITE_INSTANCE_ID", "local"))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         faults = tuple(Fault(message=e["msg"], pointer=f"SLIPWAY_{str(e['loc'][0]).upper()}") for e in error.errors())
         raise Invalid("settings in the environment are wrong", faults=faults) from error
+    if "WEBSITE_SITE_NAME" in source and "mode" not in values:
+        raise Invalid("SLIPWAY_MODE is not set on Azure", remedy="set it to azure in the app settings")
     needed = ("cosmos_endpoint", "blob_account_url", "queue_account_url", "eventgrid_endpoint")
     absent = [f"SLIPWAY_{name.upper()}" for name in needed if settings.mode == "azure" and not getattr(settings, name)]
     if absent:
         raise Invalid(f"SLIPWAY_MODE is azure, but {', '.join(absent)} is not set", remedy="set it in the app settings")
     return settings
+
+
+def _check_names(source: Mapping[str, str]) -> None:
+    known = {f"SLIPWAY_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(n for n in source if n.startswith("SLIPWAY_") and n not in known and not n.startswith(OTHERS))
+    if unknown:
+        faults = tuple(Fault("no such setting", name) for name in unknown)
+        raise Invalid(
+            "settings in the environment are unknown", faults=faults, remedy="docs/settings.md lists them all"
+        )

@@ -7,7 +7,7 @@ import logging
 from shared.api.message import ApiRequest, ApiResponse, problem
 from shared.api.operations import OPERATIONS
 from shared.bootstrap import ControlPlane
-from shared.errors import Conflict, Retryable, SlipwayError
+from shared.errors import Conflict, Retryable, SlipwayError, Unauthorized
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,11 @@ class _InternalError(SlipwayError):
 
 async def answer(operation_id: str, request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """The operation's answer, or the problem that kept it from one. Never raises."""
+    operation = OPERATIONS[operation_id]
     try:
-        return await OPERATIONS[operation_id].handler(request, plane)
+        if request.easy_auth and not operation.anonymous and not request.principal:
+            raise Unauthorized("nobody is signed in", remedy="send a token for this app, or a function key")
+        return await operation.handler(request, plane)
     except Conflict as error:
         return problem(Retryable(error.message, remedy="try again"), request.request_id)
     except SlipwayError as error:

@@ -188,7 +188,13 @@ class SubscriptionRequest(Document):
     event_delivery_schema: Literal["EventGridSchema", "CloudEventSchemaV1_0"] = "EventGridSchema"
     max_delivery_attempts: int = Field(default=30, ge=1, le=30, strict=True)
     event_time_to_live_min: int = Field(default=1440, ge=1, le=1440, strict=True)
-    signing_secret: str | None = Field(default=None, max_length=512, description="`whsec_...`: sign deliveries with it")
+    signing_secret: str | None = Field(
+        default=None, max_length=512, description="`whsec_...`: sign deliveries; null: stop that"
+    )
+
+    def new_secret(self) -> str | None:
+        """The port's form: None keeps the present one, "" removes it."""
+        return (self.signing_secret or "") if "signing_secret" in self.model_fields_set else None
 
     def subscription(self, name: str) -> Subscription:
         """The port's form, without the secret."""
@@ -202,7 +208,7 @@ class SubscriptionDocument(Document):
     """A subscription; never with its secret."""
 
     name: str
-    endpoint_url: str
+    endpoint_url: str = Field(description="without its query, which often holds a secret")
     included_event_types: list[str]
     subject_begins_with: str
     subject_ends_with: str

@@ -49,11 +49,16 @@ class ApiRequest:
         return Cause(actor=self.actor, type="request", id=self.request_id)
 
     @property
+    def principal(self) -> str:
+        """The signed-in user or app, as Easy Auth names it; "" without one, or where nobody vouches for the header."""
+        name = self.headers.get("x-ms-client-principal-name") or self.headers.get("x-ms-client-principal-id", "")
+        return name.strip()[:256] if self.easy_auth else ""
+
+    @property
     def actor(self) -> str:
         """The client principal's name; without one, a fingerprint of the function key; else "anonymous"."""
-        name = self.headers.get("x-ms-client-principal-name", "").strip()
-        if self.easy_auth and name:
-            return name[:256]
+        if self.principal:
+            return self.principal
         key = self.headers.get("x-functions-key") or self.query.get("code")
         return f"key:{hashlib.sha256(key.encode()).hexdigest()[:8]}" if key else "anonymous"
 

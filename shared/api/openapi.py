@@ -24,7 +24,7 @@ _PATH: dict[str, dict[str, Any]] = {
     "version": {"type": "string", "pattern": "^([0-9]+|latest)$"},
     "upload_id": {"type": "string"},
     "path": {"type": "string", "description": "path of the file, '/' between the parts"},
-    "kind": {"type": "string", "enum": ["upload"]},
+    "kind": {"type": "string", "description": "upload, model, subscription"},
 }
 _TITLES = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 302: "Found"}
 

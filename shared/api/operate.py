@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 
+from shared import subscribing
 from shared.api import documents as doc
 from shared.api.message import ApiRequest, ApiResponse
 from shared.bootstrap import ControlPlane
@@ -14,6 +15,7 @@ from shared.errors import BadRequest, Invalid, NotFound, SlipwayError
 from shared.events.wire import to_event_grid
 from shared.ports import RecordQuery, Subscription
 from shared.resources.base import ResourceKey, is_valid_name
+from shared.resources.kinds import kind_of
 
 SUBSCRIPTION_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9-]{1,62}[a-zA-Z0-9]")  # Azure: 3 to 64 letters, digits, hyphens
 
@@ -50,7 +52,8 @@ async def list_subscriptions(request: ApiRequest, plane: ControlPlane) -> ApiRes
 
 
 def _document(subscription: Subscription) -> dict[str, object]:
-    return doc.SubscriptionDocument.model_validate(asdict(subscription)).model_dump(mode="json")
+    shown = {**asdict(subscription), "endpoint_url": subscribing.without_query(subscription.endpoint_url)}
+    return doc.SubscriptionDocument.model_validate(shown).model_dump(mode="json")
 
 
 async def put_subscription(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
@@ -58,13 +61,13 @@ async def put_subscription(request: ApiRequest, plane: ControlPlane) -> ApiRespo
     name = _subscription_name(request)
     asked = request.json(doc.SubscriptionRequest)
     known = any(subscription.name == name for subscription in await plane.deps.subscriptions.list())
-    made = await plane.deps.subscriptions.put(asked.subscription(name), signing_secret=asked.signing_secret)
+    made = await subscribing.put_subscription(plane.deps, asked.subscription(name), asked.new_secret(), request.cause)
     return ApiResponse(200 if known else 201, _document(made))
 
 
 async def delete_subscription(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Delete a subscription."""
-    await plane.deps.subscriptions.delete(_subscription_name(request))
+    await subscribing.delete_subscription(plane.deps, _subscription_name(request), request.cause)
     return ApiResponse(204)
 
 
@@ -73,6 +76,17 @@ def _subscription_name(request: ApiRequest) -> str:
     if not SUBSCRIPTION_NAME.fullmatch(name):
         raise Invalid(f"{name[:80]!r} is not a subscription's name", remedy="use 3 to 64 letters, digits and hyphens")
     return name
+
+
+async def list_resource_history(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Every change of a resource, oldest first: who, when, what, and by which request or event."""
+    kind, name = request.route["kind"], request.route["name"]
+    key = ResourceKey(kind_of(kind).name, name)
+    page = await plane.deps.registry.history(key, limit=request.limit(), continuation=request.continuation)
+    if not page.items and request.continuation is None:
+        raise NotFound(f"there is no {kind}/{name[:80]}")
+    items = [record.model_dump(mode="json") for record in page.items]
+    return ApiResponse(200, {"items": items, "continuation": page.continuation})
 
 
 async def reconcile(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

@@ -137,6 +137,15 @@ OPERATIONS: dict[str, Operation] = {
             (404, 422),
         ),
         Operation(
+            "list_resource_history",
+            "GET",
+            "resources/{kind}/{name}/history",
+            operate.list_resource_history,
+            {200: doc.HistoryPage},
+            (400, 404, 422),
+            query=PAGING,
+        ),
+        Operation(
             "reconcile_resource",
             "POST",
             "resources/{kind}/{name}/reconcile",

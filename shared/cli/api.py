@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import click
 
-from shared.cli.connection import Connection, connect
+from shared.cli.connection import Connection, connect, is_loopback
 from shared.cli.errors import CliError, ExitCode, problem_error
 from shared.cli.options import Options
 
@@ -48,21 +48,27 @@ class Api:
     def __init__(self, options: Options) -> None:
         self.timeout_s = options.timeout_s
         self.connection: Connection = connect(options)
-        self._client: httpx.Client | None = None
+        self._clients: dict[tuple[str, str], httpx.Client] = {}
 
     def __enter__(self) -> Api:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._client is not None:
-            self._client.close()
+        for client in self._clients.values():
+            client.close()
 
     @property
     def client(self) -> httpx.Client:
-        """The HTTP client; sends no credentials of its own and follows no redirects."""
-        if self._client is None:
-            self._client = _new_client(self.connection, self.timeout_s)
-        return self._client
+        """The HTTP client for the API; sends no credentials of its own and follows no redirects."""
+        return self.client_for(self.connection.base_url)
+
+    def client_for(self, url: str) -> httpx.Client:
+        """A client for the server of `url`: files may be on another than the API, with other certificates."""
+        parts = urlsplit(url)
+        server = (parts.scheme, parts.netloc)
+        if server not in self._clients:
+            self._clients[server] = _new_client(url, self.timeout_s)
+        return self._clients[server]
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """The document at `path` (below /api/)."""
@@ -123,21 +129,23 @@ def raise_for_status(response: httpx.Response, where: str) -> None:
     raise problem_error(response.status_code, _document(response), where, retry_after_s=retry_after_s)
 
 
-def _new_client(connection: Connection, timeout_s: float) -> httpx.Client:
+def _new_client(url: str, timeout_s: float) -> httpx.Client:
     """No proxy for this machine itself; certificates are loaded (which costs 20 ms) only where they are used."""
     import ssl
 
     from shared.cli.lean_httpx import httpx
 
-    encrypted = connection.base_url.startswith("https:")
+    encrypted = url.startswith("https:")
     verify = ssl.create_default_context() if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
     headers = {"User-Agent": "slipway-cli", "Accept": "application/json"}
-    return httpx.Client(verify=verify, timeout=timeout, headers=headers, trust_env=not connection.loopback)
+    return httpx.Client(verify=verify, timeout=timeout, headers=headers, trust_env=not is_loopback(url))
 
 
 def _answer(response: httpx.Response, where: str) -> Answer:
     raise_for_status(response, f"{where} was answered with status {response.status_code}")
+    if response.is_redirect and response.status_code != 302:  # 302: where a model's file is
+        raise CliError(f"{where} was answered with a redirect", remedy="check --url: give the address it leads to")
     document = _document(response)
     if document is None and response.content:
         remedy = "check --url: is this a Slipway server?"

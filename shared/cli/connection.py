@@ -99,7 +99,9 @@ def _announced_url(data_dir: Path) -> str | None:
     if not document:
         return None
     url, pid = document.get("url"), document.get("pid")
-    return url if isinstance(url, str) and isinstance(pid, int) and _is_running(pid) else None
+    if not isinstance(url, str) or not is_loopback(url):  # the folder may be somebody else's: no key goes elsewhere
+        return None
+    return url if isinstance(pid, int) and _is_running(pid) else None
 
 
 def _is_running(pid: int) -> bool:

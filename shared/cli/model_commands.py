@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from shared.cli import output
 from shared.cli.api import Api, segment
+from shared.cli.errors import CliError
 from shared.cli.manifest import Overrides, read_push
 from shared.cli.options import Options, common_options
 from shared.cli.references import assignments, model_reference
@@ -121,7 +123,9 @@ def download(options: Options, reference: str, output_dir: Path | None, force: b
     name, version = model_reference(reference)
     with Api(options) as api:
         found = api.get(f"models/{segment(name)}/versions/{segment(version)}")
-        folder = output_dir or Path(f"{found['name']}-{found['version']}")
+        if found["name"] != name or not re.fullmatch("[0-9]{1,18}", str(found["version"])):
+            raise CliError("the server answered with something else than the model that was asked for")
+        folder = output_dir or Path(f"{name}-{found['version']}")
         targets = download_version(api, options, found, folder, force=force)
     lines = [f"{target}  {output.size(f['size_bytes'])}  sha256:{f['sha256']}" for f, target in targets]
     output.show(options, found, "\n".join([*lines, f"Downloaded {found['id']}, every SHA-256 verified"]))

@@ -41,7 +41,7 @@ def _put(api: Api, file: Path, url: str, headers: Mapping[str, str], advance: Ad
         body = _Body(source, size_bytes, file, advance)
         try:
             length = {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
-            response = api.client.put(url, content=iter(body), headers={**length, **headers})
+            response = api.client_for(url).put(url, content=iter(body), headers={**length, **headers})
             raise_for_status(response, _where("PUT", response))
             received = response.headers.get(_SHA256_HEADER, body.sha256)
             if body.sent_bytes != size_bytes or received != body.sha256:
@@ -104,7 +104,7 @@ def _receive(api: Api, url: str, target: Path, expected: Mapping[str, Any], adva
     digest, moved_bytes = hashlib.sha256(), 0
     try:
         with (
-            api.client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+            api.client_for(url).stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
             target.open("wb") as to,
             ThreadPoolExecutor(1) as keeper,
         ):

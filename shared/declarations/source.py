@@ -13,6 +13,7 @@ from shared.errors import Fault, Invalid
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000  # aliases counted each time they are used: bounds "billion laughs"
 MAX_DEPTH = 100
+MAX_CHARACTERS = 8 * MAX_BYTES  # of all scalars and pointers, aliases counted each time: what memory it takes
 MAX_INTEGER_BITS = 1024  # a larger one is no JSON number to most readers: it overflows a double
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -113,10 +114,15 @@ class _Builder:
         self.positions: dict[str, tuple[int, int]] = {}
         self.faults: list[Fault] = []
         self.nodes = 0
+        self.characters = 0
 
     def build(self, node: yaml.Node, pointer: str, depth: int) -> Any:
         self.nodes += 1
+        self.characters += len(pointer) + (len(node.value) if isinstance(node, yaml.ScalarNode) else 0)
         mark = node.start_mark
+        if self.characters > MAX_CHARACTERS:
+            problem = f"more than {MAX_CHARACTERS} characters, counting aliases and the keys above each value"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
         self.positions.setdefault(pointer, (mark.line + 1, mark.column + 1))
         if depth > MAX_DEPTH or self.nodes > MAX_NODES:
             what = f"nested more than {MAX_DEPTH} deep" if depth > MAX_DEPTH else f"more than {MAX_NODES} values"

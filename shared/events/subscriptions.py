@@ -166,7 +166,12 @@ def _is_operand(value: Any, operand: str) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond a double
+        return False
 
 
 def _is_text(value: Any) -> bool:
@@ -175,7 +180,7 @@ def _is_text(value: Any) -> bool:
 
 def _secret_faults(secret: str | None) -> Iterator[Fault]:
     """Standard Webhooks, "Signature scheme": whsec_ and the base64 of 24 to 64 random bytes."""
-    if secret is None:
+    if not secret:
         return
     try:
         key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)

@@ -194,7 +194,6 @@ class _BlobEndpoint:
             hdrs.CONTENT_DISPOSITION: content_disposition(extra.get("filename", sha256)),
             hdrs.CACHE_CONTROL: "private",
             "X-Content-Type-Options": "nosniff",
-            "x-ms-content-sha256": sha256,
         }
         return web.FileResponse(root / path, chunk_size=1 << 20, headers=headers)
 

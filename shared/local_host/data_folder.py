@@ -20,7 +20,8 @@ def held(data_dir: Path) -> Iterator[None]:
     """Hold the folder, which is made when it is not there; the system lets go when the process dies. Raises Permanent
     when another process holds it, or it cannot be written."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.parent.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, exist_ok=True)  # models, history and names of people are nobody else's business
         descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise Permanent(f"{data_dir} cannot be used as data folder: {error.strerror}") from error

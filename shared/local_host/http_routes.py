@@ -67,11 +67,11 @@ class HttpRoutes:
             return web.Response(status=401)
         try:
             body = await read_body(request, self._max_body_bytes)
+            data = _request_datum(request, route_parameters, key_name, body)
         except TooLarge as error:
             return web.Response(status=413, text=error.message)
         except BadRequest as error:
             return web.Response(status=400, text=error.message)
-        data = _request_datum(request, route_parameters, key_name, body)
         return await self._answer(request, function, data)
 
     def _find(self, request: web.Request) -> tuple[FunctionDescription, dict[str, str]] | None:
@@ -128,13 +128,21 @@ def _request_datum(request: web.Request, route_parameters: dict[str, str], key_n
         headers["x-ms-client-principal-idp"] = "functionkey"
     value = {
         "method": Datum(request.method, "string"),
-        "url": Datum(str(request.url), "string"),
+        "url": Datum(_url(request), "string"),
         "headers": _strings(headers),
         "query": _strings(query),
         "params": _strings(route_parameters),
         "body": Datum(body, "bytes"),
     }
     return Datum(value, "http")
+
+
+def _url(request: web.Request) -> str:
+    """The whole URL. Raises BadRequest when the Host header is none."""
+    try:
+        return str(request.url)
+    except ValueError as error:
+        raise BadRequest("the Host header is not valid", remedy="send host or host:port") from error
 
 
 def _strings(values: dict[str, str]) -> dict[str, Datum]:

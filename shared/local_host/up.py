@@ -77,7 +77,9 @@ async def _run(
     data_dir: Path, sock: socket.socket, module_name: str, say: Callable[[str], None], stop: asyncio.Event
 ) -> None:
     # The function app reads its settings from the environment, on Azure as here.
-    os.environ.update({"SLIPWAY_MODE": "local", "SLIPWAY_DATA_DIR": str(data_dir)})
+    # SLIPWAY_EASY_AUTH: this host strips the client principal's headers and sets them, as Easy Auth does.
+    own = {"SLIPWAY_MODE": "local", "SLIPWAY_DATA_DIR": str(data_dir), "SLIPWAY_EASY_AUTH": "true"}
+    os.environ.update(own)
     for name, value in DEFAULT_APP_SETTINGS.items():
         os.environ.setdefault(name, value)
     functions, host_json = _load(module_name)

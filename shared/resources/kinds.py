@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import Invalid
-from shared.resources import model, upload
+from shared.resources import model, subscription, upload
 from shared.resources.base import Document, Status
 
 
@@ -24,6 +24,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind(model.KIND, model.ModelSpec, model.ModelHeadStatus, model.ModelDeclaration),
         Kind(model.REGISTRATION_KIND, model.RegistrationSpec, Status, None),
+        Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
         Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None),
     )
 }

@@ -44,4 +44,8 @@ def patch_properties(present: Mapping[str, str], patch: Mapping[str, str]) -> di
     )
     if faults:
         raise Invalid("properties never change", faults=faults, remedy="use a tag, or another key")
-    return {**present, **patch}
+    merged = {**present, **patch}
+    if len(merged) > MAX_TAGS:
+        fault = Fault("too many", "/properties", allowed=f"{MAX_TAGS}")
+        raise Invalid(f"{len(merged)} properties are too many", faults=(fault,))
+    return merged

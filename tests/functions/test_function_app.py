@@ -69,6 +69,7 @@ def test_the_other_triggers(functions: dict[str, dict[str, Any]]) -> None:
         "reconcile_poison": "queueTrigger",
         "sweep_outbox": "timerTrigger",
         "look_again": "timerTrigger",
+        "expire_staged": "timerTrigger",
     }
     assert functions["reconcile_poison"]["queueName"] == functions["reconcile"]["queueName"] + "-poison"
 

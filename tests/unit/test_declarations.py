@@ -76,6 +76,18 @@ def test_hostile_or_broken_yaml_is_refused_at_its_place(text: str, pointer: str,
     assert found[0][:2] == (pointer, line)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "? " + "k" * 100_000 + "\n: [" + "1," * 50_000 + "]\n",
+        "a: &x " + "x" * 400_000 + "\nb: [" + "*x," * 5_000 + "]\n",
+    ],
+)
+def test_a_small_file_cannot_take_much_memory(text: str) -> None:
+    with pytest.raises(Invalid, match=r"more than \d+ characters"):
+        load_source(text, "model.yml")
+
+
 @given(st.text(max_size=300))
 def test_no_text_brings_anything_but_a_declaration_or_invalid(text: str) -> None:
     with suppress(Invalid):

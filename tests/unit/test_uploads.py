@@ -180,6 +180,7 @@ async def test_a_registration_whose_record_was_lost_is_found_not_repeated(plane:
 
     def forget(connection: object) -> None:
         connection.execute("DELETE FROM documents WHERE partition = ?", (key.partition,))  # type: ignore[attr-defined]
+        connection.execute("DROP TRIGGER history_is_never_deleted")  # type: ignore[attr-defined]
         connection.execute("DELETE FROM history WHERE partition = ?", (key.partition,))  # type: ignore[attr-defined]
 
     await plane.deps.store._database.write(forget)  # type: ignore[attr-defined]

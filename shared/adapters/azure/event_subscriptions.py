@@ -57,7 +57,7 @@ class AzureEventSubscriptions:
     async def put(self, subscription: Subscription, *, signing_secret: str | None = None) -> Subscription:
         """See EventSubscriptions. Raises NotSupported for a signing secret: Event Grid doesn't sign."""
         check_subscription(subscription, signing_secret=signing_secret, allow_http_to_loopback=False)
-        if signing_secret is not None:
+        if signing_secret:
             remedy = "put a secret into the endpoint URL's query, or protect the endpoint with Microsoft Entra ID"
             raise NotSupported("Azure Event Grid does not sign webhooks", remedy=remedy)
         url = self._url(subscription.name)

@@ -32,7 +32,7 @@ class LocalEventSubscriptions:
     async def put(self, subscription: Subscription, *, signing_secret: str | None = None) -> Subscription:
         """See EventSubscriptions. AwaitingManualAction: events come once the validation URL was opened (5 minutes)."""
         check_subscription(subscription, signing_secret=signing_secret)
-        if signing_secret is not None:
+        if signing_secret:
             signature_headers(signing_secret, "check", self._grid.clock.now(), b"")  # can deliveries be signed here?
         table = self._grid.subscriptions
         code = await table.begin_validation(subscription.name)

@@ -42,6 +42,11 @@ CREATE UNIQUE INDEX IF NOT EXISTS history_by_sort_key ON history (sort_key);
 CREATE INDEX IF NOT EXISTS history_by_partition ON history (partition, sort_key);
 CREATE INDEX IF NOT EXISTS history_by_key ON history (key, sort_key);
 
+CREATE TRIGGER IF NOT EXISTS history_is_never_changed BEFORE UPDATE ON history
+BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS history_is_never_deleted BEFORE DELETE ON history
+BEGIN SELECT RAISE(ABORT, 'the history is append-only'); END;
+
 CREATE TABLE IF NOT EXISTS events (
     partition TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL,
     sort_key TEXT NOT NULL, acknowledged_at TEXT, body TEXT NOT NULL, PRIMARY KEY (partition, id));

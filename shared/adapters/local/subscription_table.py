@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS announcements (name TEXT PRIMARY KEY, value TEXT NOT 
 """
 _PUT = """
 INSERT OR REPLACE INTO subscriptions (name, topic, state, document, signing_secret, failed_after)
-VALUES (?, 'slipway', ?, ?, ?, ?)
+VALUES (:name, 'slipway', :state, :document,
+    NULLIF(COALESCE(:signing_secret, (SELECT signing_secret FROM subscriptions WHERE name = :name)), ''), :failed_after)
 """
 _PUT_SYSTEM = "INSERT OR REPLACE INTO subscriptions (name, topic, state) VALUES (?, ?, 'Succeeded')"
 _DROP_SYSTEM = """
@@ -135,7 +136,8 @@ class SubscriptionTable:
                 return None
             done = proved or bool(row[2])
             state, failed_after = ("Succeeded", None) if done else ("AwaitingManualAction", row[1])
-            connection.execute(_PUT, (name, state, document, signing_secret, failed_after))
+            values = {"name": name, "state": state, "document": document, "failed_after": failed_after}
+            connection.execute(_PUT, {**values, "signing_secret": signing_secret})
             after = "DELETE FROM validations" if done else "UPDATE validations SET awaited = 1"
             connection.execute(f"{after} WHERE name = ?", (name,))
             return state, failed_after

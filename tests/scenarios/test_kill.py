@@ -1,0 +1,118 @@
+"""kill -9 at random moments while uploads run: nothing that was accepted is lost, doubled, or half visible."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.scenarios.kill_load import NAMES, Load
+from tests.scenarios.local_host import LocalHost, port_for_restarts, running, wait_until
+from tests.scenarios.receiver import MODEL_REGISTERED, Receiver, receiving
+from tests.scenarios.rest import subscribe
+
+MOMENTS = 12
+MANY_MOMENTS = 200
+SEED_VARIABLE = "SLIPWAY_TEST_SEED"
+LONGEST_LIFE_S = 2.5
+SETTINGS = {
+    "SLIPWAY_EVENTGRID_BACKOFF_SCALE": "0.02",  # 10 s become 0.2 s: a subscriber does not wait for the next restart
+    "SLIPWAY_UPLOAD_SETTLE_S": "0.2",
+    "SLIPWAY_OUTBOX_GRACE_S": "2",
+}
+
+
+@pytest.mark.timeout(300)
+async def test_nothing_is_lost_when_the_host_is_killed_at_any_moment(tmp_path: Path) -> None:
+    await kill_repeatedly(tmp_path / "data", MOMENTS)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_nothing_is_lost_when_the_host_is_killed_at_200_moments(tmp_path: Path) -> None:
+    await kill_repeatedly(tmp_path / "data", MANY_MOMENTS)
+
+
+async def kill_repeatedly(data_dir: Path, moments: int) -> None:
+    seed = int(os.environ.get(SEED_VARIABLE) or random.randrange(2**32))
+    print(f"{SEED_VARIABLE}={seed} repeats this run's moments")
+    rng = random.Random(seed)
+    began = time.monotonic()
+    async with (
+        running(data_dir, port=port_for_restarts(), **SETTINGS) as host,
+        receiving() as receiver,
+        host.client() as http,
+    ):
+        await subscribe(http, "stays-up", receiver.url, included_event_types=[MODEL_REGISTERED])
+        load = Load(host, http, random.Random(seed + 1))
+        working = asyncio.create_task(load.run())
+        try:
+            for moment in range(moments):
+                await live_and_die(host, working, rng)
+                await host.start()
+                host.check_databases()
+                await check_promises(load, f"after kill {moment + 1}")
+            load.end()
+            await asyncio.wait_for(working, 60)
+        finally:
+            working.cancel()
+        await check_end(host, load, receiver)
+        promises = load.promises
+        print(
+            f"{moments} kills in {time.monotonic() - began:.0f} s: {len(promises.accepted)} pushed, "
+            f"{len(promises.dropped)} dropped, {len(promises.checked)} versions read back, "
+            f"{len(receiver.accepted)} events for {len(receiver.registered)} registrations"
+        )
+        await host.stop()
+
+
+async def live_and_die(host: LocalHost, working: asyncio.Task[None], rng: random.Random) -> None:
+    """Kill it at a moment of its life, or, one time in four, while it starts."""
+    await asyncio.sleep(rng.uniform(0, LONGEST_LIFE_S))
+    if working.done():
+        working.result()
+    host.kill()
+    if rng.random() < 0.25:
+        host.launch()
+        await asyncio.sleep(rng.uniform(0, 1.5))
+        host.kill()
+
+
+async def check_promises(load: Load, when: str) -> dict[str, list[dict[str, Any]]]:
+    """What holds at any time: all accepted uploads are there once, versions have no gap, what is visible is whole."""
+    accepted = dict(load.promises.accepted)
+    versions = {name: await load.check_versions(name) for name in NAMES}
+    assert not load.promises.violations, (when, load.promises.violations)
+    for name, found in versions.items():
+        got = [int(version["version"]) for version in found]
+        assert got == list(range(len(found), 0, -1)), (when, name)
+    by_content = {file["sha256"]: version["id"] for version in all_of(versions) for file in version["files"]}
+    counts = Counter(file["sha256"] for version in all_of(versions) for file in version["files"])
+    assert not [sha for sha, count in counts.items() if count > 1], when
+    assert not [version for sha, version in accepted.items() if by_content.get(sha) != version], when
+    return versions
+
+
+def all_of(versions: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [version for found in versions.values() for version in found]
+
+
+async def check_end(host: LocalHost, load: Load, receiver: Receiver) -> None:
+    """What holds once the host was left alone: everything that was dropped is registered, everything is announced."""
+    await wait_until(lambda: not host.uploads(), 120, f"the upload folder is clean: {host.uploads()}", poll_s=0.25)
+    versions = await check_promises(load, "at the end")
+    registered = {file["sha256"] for version in all_of(versions) for file in version["files"]}
+    assert registered == load.promises.dropped | set(load.promises.accepted)
+    expected = sorted((version["name"], int(version["version"])) for version in all_of(versions))
+    await wait_until(lambda: receiver.registered == expected, 120, "every registration is announced", poll_s=0.25)
+    ids: dict[str, set[str]] = {}
+    for event in receiver.accepted:
+        ids.setdefault(event["subject"], set()).add(event["id"])
+    assert {subject for subject, found in ids.items() if len(found) > 1} == set()
+    host.check_databases()
