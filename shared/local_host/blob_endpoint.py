@@ -39,6 +39,7 @@ from shared.adapters.local.threads import run_to_end
 from shared.errors import BadRequest, Invalid, SlipwayError, TooLarge, Unauthorized, UnsupportedMediaType
 from shared.local_host.blob_events import blob_created
 from shared.local_host.body_receiver import is_spent, receive_body
+from shared.local_host.request_body import read_body
 from shared.ports import BlobInfo, Container
 from shared.resources.events import Event
 
@@ -135,7 +136,7 @@ class _BlobEndpoint:
         return web.Response(status=201, headers={"x-ms-content-sha256": sha256})
 
     async def _put_block_list(self, request: web.Request, container: Container, path: str) -> web.Response:
-        block_ids = parse_block_list(await _read_small(request, MAX_LIST_BYTES))
+        block_ids = parse_block_list(await read_body(request, MAX_LIST_BYTES))
         with PartialFile(self._data_dir) as file:
             await run_to_end(partial(assemble, self._data_dir, container, path, block_ids, file))
             response = await self._finish(request, container, path, file, "PutBlockList")
@@ -218,12 +219,3 @@ def _check_headers(request: web.Request) -> None:
     if refused or request.headers.get(hdrs.IF_NONE_MATCH, "*") != "*":
         names = ", ".join(refused) or hdrs.IF_NONE_MATCH
         raise BadRequest(f"{names} is not served here (allowed: If-None-Match: *, x-slipway-sha256)")
-
-
-async def _read_small(request: web.Request, max_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > max_bytes:
-            raise TooLarge(f"the body is longer than {max_bytes} bytes")
-    return bytes(body)

@@ -14,9 +14,10 @@ from aiohttp import web
 
 from shared.adapters.local.event_grid import LocalEventGrid
 from shared.adapters.local.event_subscriptions import VALIDATION_PATH
-from shared.errors import BadRequest, SlipwayError, TooLarge, Unauthorized, UnsupportedMediaType
+from shared.errors import BadRequest, SlipwayError, Unauthorized, UnsupportedMediaType
 from shared.events.limits import event_size_bytes
 from shared.events.wire import format_time, from_wire
+from shared.local_host.request_body import read_body
 from shared.ports import Clock
 from shared.resources.events import Event
 from shared.settings import LOCAL_TOPIC
@@ -40,7 +41,7 @@ def add_topic_routes(
     async def publish(request: web.Request) -> web.Response:
         try:
             _authorize(request, topic_key)
-            events = read_events(await _body(request), request.content_type, topic_id, grid.clock)
+            events = read_events(await read_body(request, MAX_BODY_BYTES), request.content_type, topic_id, grid.clock)
             await grid.enqueue("slipway", events)
         except RecursionError:  # read just so, but too deep to be written again
             return web.json_response({"error": {"code": "BadRequest", "message": "too deeply nested"}}, status=400)
@@ -67,15 +68,6 @@ def _authorize(request: web.Request, topic_key: str) -> None:
         raise Unauthorized("aeg-sas-key is missing or wrong", remedy="send the topic's key in the header aeg-sas-key")
     if request.query.get("api-version") != API_VERSION:
         raise BadRequest("api-version is missing or unknown", remedy=f"add ?api-version={API_VERSION}")
-
-
-async def _body(request: web.Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"the events are larger than {MAX_BODY_BYTES} bytes", remedy="publish fewer at a time")
-    return bytes(body)
 
 
 def read_events(body: bytes, content_type: str, topic_id: str, clock: Clock) -> list[Event]:
