@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from shared.adapters.local.announced_blobs import announced_in
-from shared.adapters.local.blob_folders import blob_etag, info_of, is_settled, scan
+from shared.adapters.local.blob_folders import blob_etag, info_of, is_path_open_for_writing, is_settled, scan
 from shared.errors import SlipwayError
 from shared.local_host.blob_events import blob_created
 from shared.ports import BlobInfo
@@ -81,7 +81,8 @@ class UploadWatcher:
         complete = []
         for path, state in scan(self._root):
             etag = blob_etag(self._data_dir, state)
-            if known.pop(path, None) != etag and is_settled(state, self._settle_s):
+            is_new = known.pop(path, None) != etag and is_settled(state, self._settle_s)
+            if is_new and not is_path_open_for_writing(self._root, path):
                 complete.append(info_of(path, state, etag))
         self._scan_s = time.monotonic() - started_at
         return sorted(complete, key=lambda blob: blob.path), list(known)

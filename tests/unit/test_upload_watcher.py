@@ -152,3 +152,14 @@ async def test_run_watches_until_it_is_cancelled(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
     assert list(dict.fromkeys(announced.paths)) == ["first", "second"]
+
+
+async def test_a_file_is_announced_when_its_writer_has_closed_it(tmp_path: Path) -> None:
+    announced = Announcements()
+    watcher = UploadWatcher(tmp_path, announced, settle_s=0)
+    (tmp_path / "uploads").mkdir()
+    with (tmp_path / "uploads" / "a").open("wb") as file:
+        file.write(b"first half")
+        file.flush()
+        assert await watcher.look() == 0
+    assert await watcher.look() == 1

@@ -141,6 +141,15 @@ def open_blob(root: Path, path: str) -> Iterator[int]:
         os.close(descriptor)
 
 
+def is_path_open_for_writing(root: Path, path: str) -> bool:
+    """`is_open_for_writing` of a blob; False when it is gone, or not ours to open."""
+    try:
+        with open_blob(root, path) as descriptor:
+            return is_open_for_writing(descriptor)
+    except (NotFound, Invalid, PermissionError):
+        return False
+
+
 def publish(file: TemporaryName, root: Path, path: str, *, must_be_new: bool = False) -> None:
     """Give a sealed file its path at once, in the place of what was there. Raises AlreadyExists when a folder has
     that name, or anything has and it must be new."""

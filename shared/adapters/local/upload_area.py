@@ -56,7 +56,8 @@ class LocalUploadArea:
         )
 
     async def read_blob(self, container: Container, path: str, *, max_bytes: int) -> tuple[BlobInfo, bytes]:
-        """See UploadArea. A file that changes while it is read is not complete: NotFound."""
+        """See UploadArea. A file that changes while it is read is not complete: NotFound. One that somebody has
+        open for writing may be complete soon: Retryable."""
         root = self._root(container)
         return await asyncio.to_thread(self._read, root, container, check_path(path), max_bytes)
 
@@ -70,7 +71,9 @@ class LocalUploadArea:
             after = os.fstat(descriptor)
             is_being_written = container == "uploads" and is_open_for_writing(descriptor)
         changed = etag_of(before) != etag_of(after) or len(content) != after.st_size
-        if is_being_written or changed or not self._is_complete(container, after):
+        if is_being_written:
+            raise Retryable(f"{path} is still open for writing", remedy="close it")
+        if changed or not self._is_complete(container, after):
             raise NotFound(f"{path} is still being written", remedy="wait until it is complete")
         return info_of(path, after, blob_etag(self._data_dir, after)), content
 
