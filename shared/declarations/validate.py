@@ -41,8 +41,9 @@ def _fault(source: Source, shape: type[Document], detail: ErrorDetails) -> Fault
     if detail["type"] == "extra_forbidden":
         known = ", ".join(sorted(field.alias or key for key, field in shape.model_fields.items()))
         return source.fault(pointer, f"{name!r} is not a key of this kind of file", known)
-    message = f"{_show(detail.get('input'))}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
-    return source.fault(pointer, message, _allowed(detail))
+    allowed = _allowed(detail)
+    why = "not accepted" if allowed else f"{detail['msg'][:1].lower()}{detail['msg'][1:]}"
+    return source.fault(pointer, f"{_show(detail.get('input'))}: {why}", allowed)
 
 
 def _pointer(value: Any, loc: tuple[int | str, ...]) -> str:
