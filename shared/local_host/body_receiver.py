@@ -2,7 +2,7 @@
 
 A large body on a plain socket is taken over from aiohttp: one thread reads the socket into a few fixed buffers and
 writes them, another hashes them. That is about 1.6 times as fast as aiohttp's reader and needs the same few MiB for any
-size (tests/benchmarks/bench_upload.py). All other bodies, and more than MAX_TAKEN_OVER at a time, go through aiohttp.
+size (tests/benchmarks/upload_2gb.py). All other bodies, and more than MAX_TAKEN_OVER at a time, go through aiohttp.
 """
 
 from __future__ import annotations
