@@ -13,7 +13,7 @@ from shared.api.operations import OPERATIONS, Operation
 from shared.resources.base import NAME_PATTERN, Document
 
 _QUERY: dict[str, dict[str, Any]] = {
-    "limit": {"schema": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}},
+    "limit": {"schema": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1000}, {"const": ""}], "default": 100}},
     "continuation": {"schema": {"type": "string"}, "description": "from the page before"},
     "type": {"schema": {"type": "string"}, "description": "event types, separated by commas"},
     "subject_prefix": {"schema": {"type": "string"}},
