@@ -21,6 +21,7 @@ from shared.events.types import EventDraft, with_pascal_case
 from shared.events.wire import to_event_grid
 from shared.ports import Clock, Commit, EventPublisher, Outbox, ResourceStore, Write
 from shared.resources.base import Cause, HistoryRecord, Resource, ResourceKey
+from shared.resources.chain import chained
 from shared.resources.events import Event, RecordedEvent
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Draft:
     unfinished: bool = False
     look_again_at: datetime | None = None
     events: tuple[EventDraft, ...] = ()
+    delete: bool = False  # the resource goes; its history and the events stay
 
     @classmethod
     def of(cls, resource: Resource, **changes: Any) -> Draft:
@@ -118,17 +120,20 @@ class Committer:
 
     def _write(self, before: Resource | None, draft: Draft, cause: Cause, now: datetime) -> Write:
         after = _stamped(before, draft, cause, now)
-        old = before.model_dump(mode="json") if before else {}
-        history = HistoryRecord(
+        old = before.model_dump(mode="json", exclude={"history_hash"}) if before else {}
+        record = HistoryRecord(
             key=str(draft.key),
             revision=after.revision,
             generation=after.generation,
             time=now,
             action="updated" if before else "created",
             cause=cause,
-            changes=merge_patch(old, after.model_dump(mode="json")),
+            changes=merge_patch(old, after.model_dump(mode="json", exclude={"history_hash"})),
         )
-        return Write(after, history)
+        if draft.delete:
+            record = record.model_copy(update={"action": "deleted", "changes": {}})
+        history = chained(record, before.history_hash if before else "")
+        return Write(after.model_copy(update={"history_hash": history.hash}), history, draft.delete)
 
     def _events(self, draft: Draft, resource: Resource, now: datetime) -> list[RecordedEvent]:
         records = []

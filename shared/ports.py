@@ -47,13 +47,20 @@ class Commit:
 class ResourceQuery:
     """Which resources to list. All given conditions must hold."""
 
-    kind: str
+    kind: str  # ANY_KIND: of all kinds, heads and versions; then neither name nor times may be given
     name: str | None = None  # only this name: one partition
     versions: Literal["heads", "versions"] = "heads"  # documents without a version, or the versions
+    terms: tuple[str, ...] = ()  # only those with all of these (shared.resources.search); at most 10
+    created_from: datetime | None = None  # not created before this
+    created_before: datetime | None = None  # created before this
+    sort: Literal["name", "created"] = "name"  # by name and version, or by time of creation
     unfinished_before: datetime | None = None  # only unfinished ones whose look_again_at is not after this
     after: str | None = None  # continue after the page that gave this continuation
     limit: int = 100  # 1..1000
-    descending: bool = False  # newest version first (versions order as numbers), or names from z to a
+    descending: bool = False  # newest version or time first (versions order as numbers), or names from z to a
+
+
+ANY_KIND = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +195,28 @@ class ArtifactStore(Protocol):
 
     async def delete(self, sha256: str) -> None:
         """Forget it; nothing happens when it is not there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArtifact:
+    """An artifact as it lies in the store."""
+
+    sha256: str
+    size_bytes: int
+    renewed_at: datetime  # when it was last stored or adopted, also when that found it there already
+
+
+class ArtifactInventory(Protocol):
+    """What is in the ArtifactStore, for the garbage collection. Its adapters implement it too."""
+
+    async def list_artifacts(self, *, after: str | None = None, limit: int = 1000) -> Page[StoredArtifact]:
+        """A page of all artifacts, by digest."""
+        ...
+
+    async def delete_if_older(self, sha256: str, than: datetime) -> bool:
+        """Delete it unless it was renewed at `than` or later, in one step: an adopt that comes at the same time either
+        renews it or finds it gone and stores it again. Whether it was deleted."""
         ...
 
 

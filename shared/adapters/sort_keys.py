@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from shared.errors import Invalid
 from shared.events.wire import format_time
-from shared.ports import RecordQuery, ResourceQuery
-from shared.resources.base import HistoryRecord, ResourceKey
+from shared.ports import ANY_KIND, RecordQuery, ResourceQuery
+from shared.resources.base import HistoryRecord, Resource, ResourceKey
 from shared.resources.events import RecordedEvent
+from shared.resources.search import reference_term, references_of, terms_of
 
 MAX_LIMIT = 1000
+MAX_TERMS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,34 @@ def version_sort_key(version: str | None) -> str:
     return f"1{version}"
 
 
+def listing_of(key: ResourceKey) -> str:
+    """The listing that a resource is in: the heads of its kind, or the versions."""
+    return f"{key.kind}/{'heads' if key.version is None else 'versions'}"
+
+
 def resource_sort_key(key: ResourceKey) -> str:
     """Orders the resources of a kind by name, then by version; heads and versions apart."""
-    listing = "heads" if key.version is None else "versions"
-    return f"{key.kind}/{listing} {key.name} {version_sort_key(key.version)}"
+    return f"{listing_of(key)} {key.name} {version_sort_key(key.version)}"
+
+
+def created_key(resource: Resource) -> str:
+    """Orders the resources of a kind by the time of their creation, then as resource_sort_key."""
+    return f"{listing_of(resource.key)} {format_time(resource.created_at)} {resource_sort_key(resource.key)}"
+
+
+def index_terms(resource: Resource) -> list[str]:
+    """Every text that the resource is indexed by: terms within its listing, references across all kinds."""
+    listing = listing_of(resource.key)
+    within = [f"{listing} {term}" for term in terms_of(resource)]
+    return within + [f"{ANY_KIND} {reference_term(target)}" for target in references_of(resource)]
+
+
+def query_terms(query: ResourceQuery) -> list[str]:
+    """The index terms of a query. Raises Invalid for more than a store takes."""
+    if len(query.terms) > MAX_TERMS:
+        raise Invalid(f"a search for {len(query.terms)} things at once is not possible", remedy=f"give {MAX_TERMS}")
+    scope = ANY_KIND if query.kind == ANY_KIND else f"{query.kind}/{query.versions}"
+    return [f"{scope} {term}" for term in dict.fromkeys(query.terms)]
 
 
 def event_sort_key(record: RecordedEvent, partition: str) -> str:
@@ -60,10 +86,29 @@ def history_sort_key(record: HistoryRecord) -> str:
 
 
 def resource_range(query: ResourceQuery) -> KeyRange:
-    """Where the resources of the query are, `after` left aside. Raises Invalid for a limit out of bounds."""
+    """Where the resources of the query are in its order, `after` left aside. Raises Invalid for a limit out of bounds,
+    and for conditions that no store takes together."""
     _check_limit(query.limit)
+    if query.kind == ANY_KIND:
+        if query.name or query.created_from or query.created_before or query.sort == "created":
+            raise Invalid(
+                "a listing of all kinds has neither name nor times", remedy="leave them out, or name the kind"
+            )
+        return KeyRange("", "\U0010ffff")
     prefix = f"{query.kind}/{query.versions} "
+    if query.sort == "created":
+        return created_range(query) or _starting_with(prefix)
     return _starting_with(prefix if query.name is None else f"{prefix}{query.name} ")
+
+
+def created_range(query: ResourceQuery) -> KeyRange | None:
+    """The created_keys of the times that the query asks for; None when it asks for none."""
+    if query.created_from is None and query.created_before is None:
+        return None
+    prefix = f"{query.kind}/{query.versions} "
+    low = prefix + (format_time(query.created_from) if query.created_from else "")
+    high = prefix + format_time(query.created_before) if query.created_before else prefix[:-1] + "!"
+    return KeyRange(low, high)
 
 
 def event_range(query: RecordQuery) -> KeyRange:

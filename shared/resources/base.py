@@ -27,7 +27,7 @@ class Document(BaseModel):
 
 
 # Kinds that live in the partition of another kind, so that both change in one transaction.
-_PARTITION_KIND = {"registration": "model"}
+_PARTITION_KIND = {"registration": "model", "tombstone": "model"}
 
 
 class ResourceKey(NamedTuple):
@@ -108,6 +108,7 @@ class Resource(Document):
     properties: dict[str, str] = Field(default_factory=dict)  # keys may be added, never changed
     generation: int = 1  # grows by one each time the spec changes
     revision: int = 0  # grows by one with every commit, the first is 1; ids of events and history derive from it
+    history_hash: str = ""  # hash of its newest history record: shows when the end of the history is cut off
     unfinished: bool = False  # whether its controller has more to do, so that the timer looks again
     look_again_at: datetime | None = None  # when the timer looks at it next, if it is unfinished
     created_at: datetime
@@ -140,3 +141,5 @@ class HistoryRecord(Document):
     action: Literal["created", "updated", "deleted"]
     cause: Cause  # who and what made it so
     changes: dict[str, Any]  # JSON merge patch (RFC 7396) from the state before to the state after
+    previous_hash: str = ""  # `hash` of the record before it, of the same resource; "" for the first
+    hash: str = ""  # SHA-256 of the record without this field: see shared.resources.chain

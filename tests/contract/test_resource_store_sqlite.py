@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.adapters.local.resource_store import OWED, SCHEMA, open_resource_store, records_sql, resources_sql
-from shared.adapters.sort_keys import event_range, history_range, resource_range
+from shared.adapters.sort_keys import event_range, history_range, query_terms, resource_range
 from shared.errors import Conflict, Permanent
 from shared.ports import RecordQuery, ResourceQuery
 from tests.contract.resource_samples import at, commit, event, every, model, resource
@@ -115,6 +115,20 @@ RESOURCES = {
     ResourceQuery("model", descending=True): "documents_by_sort_key (sort_key>? AND sort_key<?)",
     ResourceQuery("model", name="a", versions="versions"): "documents_by_sort_key (sort_key>? AND sort_key<?)",
     ResourceQuery("model", unfinished_before=at(0)): "documents_unfinished (sort_key>? AND sort_key<?)",
+    ResourceQuery("model", sort="created"): "documents_by_created_key (created_key>? AND created_key<?)",
+    ResourceQuery("model", sort="created", created_from=at(0)): (
+        "documents_by_created_key (created_key>? AND created_key<?)"
+    ),
+}
+SEARCHES = {
+    ResourceQuery("model", terms=("tag:a",)): "USING PRIMARY KEY (term=? AND sort_key>? AND sort_key<?)",
+    ResourceQuery("*", terms=("ref:model/a:1",)): "USING PRIMARY KEY (term=? AND sort_key>? AND sort_key<?)",
+    ResourceQuery("model", terms=("tag:a", "tag:b=1"), name="a", versions="versions", descending=True): (
+        "USING PRIMARY KEY (term=? AND sort_key>? AND sort_key<?)"
+    ),
+    ResourceQuery("model", terms=("tag:a",), sort="created", created_before=at(0)): (
+        "USING COVERING INDEX terms_by_created_key (term=? AND created_key>? AND created_key<?)"
+    ),
 }
 RECORDS = {
     RecordQuery(): "by_sort_key (sort_key>? AND sort_key<?)",
@@ -129,7 +143,16 @@ FILTERS = ({}, {"types": ("T", "U")}, {"subject_prefix": "models/"})
 def test_each_listing_of_resources_reads_one_range_of_one_index_and_sorts_nothing() -> None:
     for query, index in RESOURCES.items():
         sql, values = resources_sql(query, resource_range(query))
-        assert plan_of(sql, values) == [f"SEARCH documents USING INDEX {index}"], query
+        assert plan_of(sql, values) == [f"SEARCH d USING INDEX {index}"], query
+
+
+def test_each_search_goes_along_one_index_in_its_order_and_reads_only_the_documents_it_finds() -> None:
+    for query, index in SEARCHES.items():
+        sql, values = resources_sql(query, resource_range(query), query_terms(query))
+        plan = plan_of(sql, values)
+        assert plan[0] == f"SEARCH t {index}", query
+        assert "SEARCH d USING INDEX documents_by_sort_key (sort_key=?)" in plan, query
+        assert not any("SCAN" in step or "TEMP B-TREE" in step for step in plan), query
 
 
 def test_each_listing_of_records_reads_one_range_of_one_index_and_sorts_nothing() -> None:

@@ -29,7 +29,10 @@ CONTAINER: dict[str, Any] = {
         "automatic": True,
         "includedPaths": [
             {"path": f"/{name}/?"}
-            for name in ("sort_key", "unfinished_key", "owed_key", "due_at", "resource", "event_type", "subject")
+            for name in (
+                *("sort_key", "created_key", "unfinished_key", "owed_key", "due_at"),
+                *("resource", "event_type", "subject", "terms/[]"),
+            )
         ],
         "excludedPaths": [{"path": "/*"}, {"path": '/"_etag"/?'}],
         "compositeIndexes": [],
@@ -47,6 +50,8 @@ def resource_document(resource: Resource) -> JsonObject:
         "partition": key.partition,
         "doc_type": "resource",
         "sort_key": sort_key,
+        "created_key": sort_keys.created_key(resource),
+        "terms": sort_keys.index_terms(resource),
         "body": json.loads(to_json(resource)),
     }
     if resource.unfinished:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.adapters import sort_keys
 from shared.adapters.sort_keys import KeyRange
 from shared.events.wire import format_time
-from shared.ports import RecordQuery, ResourceQuery
+from shared.ports import ANY_KIND, RecordQuery, ResourceQuery
 
 
 @dataclass(slots=True)
@@ -45,11 +46,21 @@ def in_range(key: str, span: KeyRange, *, descending: bool = False) -> SqlQuery:
 
 
 def resources_query(query: ResourceQuery, span: KeyRange) -> SqlQuery:
-    """The resources of the query within `span`."""
-    if query.unfinished_before is None:
-        return in_range("sort_key", span, descending=query.descending)
-    sql = in_range("unfinished_key", span, descending=query.descending)
-    sql.where("c.due_at <= @due", due=format_time(query.unfinished_before))
+    """The resources of the query within `span`, which is in the order that the query asks for."""
+    if query.unfinished_before is not None:
+        sql = in_range("unfinished_key", span, descending=query.descending)
+        sql.where("c.due_at <= @due", due=format_time(query.unfinished_before))
+    else:
+        key = "created_key" if query.sort == "created" else "sort_key"
+        sql = in_range(key, span, descending=query.descending)
+    for index, term in enumerate(sort_keys.query_terms(query)):
+        sql.where(f"ARRAY_CONTAINS(c.terms, @term{index})", **{f"term{index}": term})
+    if query.kind == ANY_KIND:
+        sql.where("c.doc_type = @doc_type", doc_type="resource")
+    times = sort_keys.created_range(query)
+    if times is not None and query.sort != "created":
+        sql.where("c.created_key >= @from", **{"from": times.low})
+        sql.where("c.created_key < @before", before=times.high)
     return sql
 
 

@@ -79,8 +79,10 @@ class CosmosResourceStore:
         """A page of resources. Raises Invalid for a continuation it did not make."""
         span = continuation.rest_of(sort_keys.resource_range(query), query.after, descending=query.descending)
         partition = ResourceKey(query.kind, query.name).partition if query.name is not None else None
-        rows = await self._select(queries.resources_query(query, span), partition, query.limit + 1)
-        return continuation.page_of(rows, query.limit, documents.resource_of, _sort_key)
+        sql = queries.resources_query(query, span)
+        rows = await self._select(sql, partition, query.limit + 1)
+        key = "sort_key" if sql.key == "unfinished_key" else sql.key
+        return continuation.page_of(rows, query.limit, documents.resource_of, lambda row: str(row[key]))
 
     async def list_events(self, query: RecordQuery) -> Page[RecordedEvent]:
         """A page of the event log, oldest first. Raises Invalid for a continuation it did not make."""

@@ -31,9 +31,16 @@ Row = tuple[Any, ...]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
     partition TEXT NOT NULL, id TEXT NOT NULL, sort_key TEXT NOT NULL, unfinished INTEGER NOT NULL,
-    due_at TEXT NOT NULL, etag TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (partition, id));
+    due_at TEXT NOT NULL, etag TEXT NOT NULL, body TEXT NOT NULL, created_key TEXT NOT NULL,
+    PRIMARY KEY (partition, id));
 CREATE UNIQUE INDEX IF NOT EXISTS documents_by_sort_key ON documents (sort_key);
+CREATE UNIQUE INDEX IF NOT EXISTS documents_by_created_key ON documents (created_key);
 CREATE INDEX IF NOT EXISTS documents_unfinished ON documents (sort_key, due_at) WHERE unfinished = 1;
+
+-- What resources are found by (shared.resources.search), in both orders.
+CREATE TABLE IF NOT EXISTS terms (
+    term TEXT NOT NULL, sort_key TEXT NOT NULL, created_key TEXT NOT NULL, PRIMARY KEY (term, sort_key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS terms_by_created_key ON terms (term, created_key);
 
 CREATE TABLE IF NOT EXISTS history (
     partition TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, sort_key TEXT NOT NULL, body TEXT NOT NULL,
@@ -56,9 +63,12 @@ CREATE INDEX IF NOT EXISTS events_by_key ON events (key, sort_key, type, subject
 CREATE INDEX IF NOT EXISTS events_owed ON events (sort_key) WHERE acknowledged_at IS NULL;
 """
 
-_INSERT_DOCUMENT = "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_INSERT_DOCUMENT = "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _UPDATE_DOCUMENT = "UPDATE documents SET unfinished=?, due_at=?, etag=?, body=? WHERE partition=? AND id=? AND etag=?"
 _DELETE_DOCUMENT = "DELETE FROM documents WHERE partition=? AND id=? AND etag=?"
+_INSERT_TERM = "INSERT OR IGNORE INTO terms VALUES (?, ?, ?)"
+_DELETE_TERM = "DELETE FROM terms WHERE term=? AND sort_key=?"
+_BODY = "SELECT body FROM documents WHERE partition=? AND id=?"
 _INSERT_HISTORY = "INSERT INTO history VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _INSERT_EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, NULL, ?) ON CONFLICT DO NOTHING"
 _ACKNOWLEDGE = "UPDATE events SET acknowledged_at=? WHERE partition=? AND id=? AND acknowledged_at IS NULL"
@@ -94,14 +104,23 @@ class SqliteResourceStore:
         )
         if size_bytes > MAX_COMMIT_BYTES:
             raise TooLarge(f"the commit to {partition} has {size_bytes} bytes, at most {MAX_COMMIT_BYTES} are possible")
-        await self._database.write(lambda connection: _execute_all(connection, statements))
+        await self._database.write(lambda connection: _execute_all(connection, commit.writes, statements))
         return etags
 
     async def list_resources(self, query: ResourceQuery) -> Page[Resource]:
         """A page of resources. Raises Invalid for a continuation it did not make."""
         span = continuation.rest_of(sort_keys.resource_range(query), query.after, descending=query.descending)
-        sql, values = resources_sql(query, span)
+        terms = await self._rarest_first(sort_keys.query_terms(query))
+        sql, values = resources_sql(query, span, terms)
         return continuation.page_of(await self._select(sql, values), query.limit, _resource, lambda row: str(row[-1]))
+
+    async def _rarest_first(self, terms: list[str]) -> list[str]:
+        """The rarest term leads the search; what is commoner than the limit is all the same."""
+        if len(terms) < 2:
+            return terms
+        sql = "SELECT count(*) FROM (SELECT 1 FROM terms WHERE term=? LIMIT 2000)"
+        counts = {term: (await self._select(sql, (term,)))[0][0] for term in terms}
+        return sorted(terms, key=lambda term: counts[term])
 
     async def list_events(self, query: RecordQuery) -> Page[RecordedEvent]:
         """A page of the event log, oldest first. Raises Invalid for a continuation it did not make."""
@@ -140,16 +159,31 @@ def open_resource_store(path: Path) -> SqliteResourceStore:
     return SqliteResourceStore(Database(path, SCHEMA))
 
 
-def resources_sql(query: ResourceQuery, span: sort_keys.KeyRange) -> tuple[str, list[Any]]:
-    """The statement that reads one more resource than a page holds, and its values."""
-    conditions = ["sort_key > ?", "sort_key < ?"]
-    values: list[Any] = [span.low, span.high]
+def resources_sql(query: ResourceQuery, span: sort_keys.KeyRange, terms: Sequence[str] = ()) -> tuple[str, list[Any]]:
+    """The statement that reads one more resource than a page holds, and its values: along one index, in its order."""
+    key = "created_key" if query.sort == "created" else "sort_key"
+    table, conditions, values = "documents d", [f"d.{key} > ?", f"d.{key} < ?"], [span.low, span.high]
+    if terms:
+        table, values = "terms t CROSS JOIN documents d ON d.sort_key = t.sort_key", [terms[0], *values]
+        conditions = ["t.term = ?", f"t.{key} > ?", f"t.{key} < ?"]
+    for term in terms[1:]:
+        conditions.append("EXISTS (SELECT 1 FROM terms o WHERE o.term = ? AND o.sort_key = t.sort_key)")
+        values.append(term)
+    place = "t" if terms else "d"
+    times = sort_keys.created_range(query)
+    if times is not None and query.sort != "created":
+        conditions += [f"{place}.created_key >= ?", f"{place}.created_key < ?"]
+        values += [times.low, times.high]
+    if query.name is not None and query.sort == "created":
+        conditions.append("d.partition = ?")
+        values.append(ResourceKey(query.kind, query.name).partition)
     if query.unfinished_before is not None:
-        conditions += ["unfinished = 1", "due_at <= ?"]
+        conditions += ["d.unfinished = 1", "d.due_at <= ?"]
         values.append(format_time(query.unfinished_before))
     order = "DESC" if query.descending else "ASC"
-    where = f"{' AND '.join(conditions)} ORDER BY sort_key {order} LIMIT ?"
-    return f"SELECT body, etag, sort_key FROM documents WHERE {where}", [*values, query.limit + 1]  # noqa: S608
+    where = f"{' AND '.join(conditions)} ORDER BY {place}.{key} {order} LIMIT ?"
+    sql = f"SELECT d.body, d.etag, {place}.{key} FROM {table} WHERE {where}"  # noqa: S608
+    return sql, [*values, query.limit + 1]
 
 
 def records_sql(table: str, columns: str, query: RecordQuery, span: sort_keys.KeyRange) -> tuple[str, list[Any]]:
@@ -175,10 +209,24 @@ def records_sql(table: str, columns: str, query: RecordQuery, span: sort_keys.Ke
 Statement = tuple[str, Row, Callable[[], Conflict]]
 
 
-def _execute_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+def _execute_all(connection: sqlite3.Connection, writes: Sequence[Write], statements: Sequence[Statement]) -> None:
+    for write in writes:
+        _index(connection, write)
     for sql, values, conflict in statements:
         if connection.execute(sql, values).rowcount != 1:
             raise conflict()
+
+
+def _index(connection: sqlite3.Connection, write: Write) -> None:
+    """Brings the terms from what the document says before the commit to what it says after it. Nothing of it stays
+    when the document's own statement finds a conflict afterwards."""
+    resource, key = write.resource, write.resource.key
+    row = connection.execute(_BODY, (key.partition, key.document_id)).fetchone() if resource.etag else None
+    old = set(sort_keys.index_terms(Resource.model_validate_json(row[0]))) if row else set()
+    new = set() if write.delete else set(sort_keys.index_terms(resource))
+    sort_key, created = sort_keys.resource_sort_key(key), sort_keys.created_key(resource)
+    connection.executemany(_DELETE_TERM, [(term, sort_key) for term in sorted(old - new)])
+    connection.executemany(_INSERT_TERM, [(term, sort_key, created) for term in sorted(new - old)])
 
 
 def _execute_many(connection: sqlite3.Connection, sql: str, values: Sequence[Row]) -> None:
@@ -189,7 +237,7 @@ def _document_statement(write: Write, etag: str) -> Statement:
     resource, key = write.resource, write.resource.key
     place = (key.partition, key.document_id)
     if resource.etag is None:
-        values = (*place, sort_keys.resource_sort_key(key), *_state(resource, etag))
+        values = (*place, sort_keys.resource_sort_key(key), *_state(resource, etag), sort_keys.created_key(resource))
         return _INSERT_DOCUMENT, values, lambda: Conflict(f"{key} exists already")
     if write.delete:
         return _DELETE_DOCUMENT, (*place, resource.etag), lambda: Conflict(f"{key} was changed, not deleted")
