@@ -10,6 +10,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -22,6 +23,7 @@ from shared.errors import Permanent, Retryable, SlipwayError
 T = TypeVar("T")
 MAX_GROUP = 64
 BUSY_TIMEOUT_S = 30.0
+OPEN_RETRY_S = 0.01
 
 
 @dataclass(slots=True)
@@ -109,10 +111,19 @@ class Database:
     def _open(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.executescript(self._schema)
-        return connection
+        end = time.monotonic() + BUSY_TIMEOUT_S
+        while True:  # the switch to WAL does not wait for another process that makes the same switch
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
+                return connection
+            except sqlite3.OperationalError as error:
+                if not isinstance(translate(error), Retryable) or time.monotonic() > end:
+                    raise
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            time.sleep(OPEN_RETRY_S)
 
     def _refuse_all(self, jobs: queue.SimpleQueue[_Job | None], error: SlipwayError) -> None:
         with self._start_lock:
