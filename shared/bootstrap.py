@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -15,9 +15,20 @@ from shared.controllers.table import CONTROLLERS
 from shared.events.wire import from_wire
 from shared.intake import Intake
 from shared.leases import Leases
-from shared.ports import ArtifactStore, Clock, EventPublisher, EventSubscriptions, UploadArea, WorkQueue
+from shared.ports import (
+    ArtifactStore,
+    Clock,
+    EventPublisher,
+    EventSubscriptions,
+    ModelSource,
+    UploadArea,
+    WorkQueue,
+)
 from shared.reactions import reactions_to
-from shared.registry import Registry
+from shared.registry.labels import Labels
+from shared.registry.lifecycle import Lifecycle
+from shared.registry.models import Registry
+from shared.registry.policies import Policies
 from shared.resources.base import Cause
 from shared.settings import Settings, load_settings
 
@@ -85,7 +96,34 @@ def assemble(
     """A control plane on these adapters."""
     committer = Committer(store, publisher, clock, settings.topic, settings.event_pascal_case)
     registry = Registry(store, committer)
-    return ControlPlane(Deps(settings, store, committer, registry, uploads, artifacts, queue, subscriptions, clock))
+    return ControlPlane(
+        Deps(
+            settings=settings,
+            store=store,
+            committer=committer,
+            registry=registry,
+            uploads=uploads,
+            artifacts=artifacts,
+            queue=queue,
+            subscriptions=subscriptions,
+            clock=clock,
+            policies=Policies(uploads),
+            labels=Labels(registry, committer),
+            lifecycle=Lifecycle(store, registry, committer),
+            open_source=_source_opener(settings, store, artifacts),
+        )
+    )
+
+
+def _source_opener(
+    settings: Settings, store: TransactionalStore, artifacts: ArtifactStore
+) -> Callable[[str], ModelSource]:
+    def open_source(uri: str) -> ModelSource:
+        from shared.adapters.sources.table import open_source as choose
+
+        return choose(uri, settings)
+
+    return open_source
 
 
 def local_control_plane(settings: Settings) -> ControlPlane:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from shared.errors import Conflict, Permanent, Retryable, SlipwayError
@@ -30,6 +30,7 @@ EVENT_NAMESPACE = uuid.UUID("6f1d3c5e-0d9c-4a57-9d3a-2f6f0c6f7a11")
 MAX_TRIES = 40
 FIRST_BACKOFF_S = 0.005
 LAST_BACKOFF_S = 1.0
+FIRST_LOOK = timedelta(seconds=60)  # when the timer looks at an unfinished resource that no message was heard of
 
 Current = Mapping[ResourceKey, Resource | None]
 
@@ -70,6 +71,7 @@ class Draft:
 
 
 Change = Callable[[Current], Awaitable[Sequence[Draft]]]
+Also = Callable[[Current], Sequence[ResourceKey]]
 
 
 class Committer:
@@ -85,15 +87,19 @@ class Committer:
         self._pascal_case = pascal_case
         self._locks = KeyedLocks()
 
-    async def transact(self, keys: Sequence[ResourceKey], change: Change, cause: Cause) -> tuple[Resource, ...]:
+    async def transact(
+        self, keys: Sequence[ResourceKey], change: Change, cause: Cause, *, also: Also | None = None
+    ) -> tuple[Resource, ...]:
         """Read `keys` (of one partition), commit the drafts that `change` makes of them, publish their events.
 
-        Comes out: the resources as committed, in the order of the drafts; () when there were no drafts. `change` may
-        run several times: it must have no effect that cannot be repeated. Raises what `change` raises, and Retryable
-        when others kept winning."""
+        `also` names further keys, by what was read. Comes out: the resources as committed, in the order of the drafts;
+        () when there were no drafts. `change` may run several times: it must have no effect that cannot be repeated.
+        Raises what `change` raises, and Retryable when others kept winning."""
         async with self._locks.hold(keys[0].partition):
             for attempt in range(MAX_TRIES):
                 current = {key: await self._store.read(key) for key in keys}
+                for key in also(current) if also else ():
+                    current[key] = await self._store.read(key)
                 drafts = await change(current)
                 if not drafts:
                     return ()
@@ -187,7 +193,7 @@ def _stamped(before: Resource | None, draft: Draft, cause: Cause, now: datetime)
         generation=(before.generation + changed) if before else 1,
         revision=(before.revision if before else 0) + 1,
         unfinished=draft.unfinished,
-        look_again_at=draft.look_again_at if draft.unfinished else None,
+        look_again_at=(draft.look_again_at or now + FIRST_LOOK) if draft.unfinished else None,
         created_at=before.created_at if before else now,
         created_by=before.created_by if before else cause.actor,
         modified_at=now,

@@ -102,6 +102,13 @@ class AlreadyExists(Permanent):
     http_status = 409
 
 
+class DeletionRequired(Permanent):
+    """It is in use: its users have to go first (Azure ML's code for it); `faults` lists them."""
+
+    code = "DeletionRequired"
+    http_status = 409
+
+
 class PreconditionFailed(Permanent):
     """The caller's If-Match names a state that is no longer so (RFC 9110, section 13.1.1)."""
 

@@ -11,6 +11,7 @@ PATH_RULE = (
     "1 to 1024 characters in parts separated by '/'; a part is 1 to 255 bytes of UTF-8 that does not start with '.' "
     "and holds no backslash and no control character"
 )
+REMOTE_PREFIXES = ("https://", "http://", "s3://", "runs:/", "azureml://jobs/")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _NOT_A_PATH = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")  # https://..., azureml:name:1, C:
 
@@ -44,3 +45,8 @@ def normal_path(path: str) -> str | None:
 def is_under(path: str, folder: str) -> bool:
     """Whether `path` is `folder` itself or inside it; everything is inside ""."""
     return not folder or path == folder or path.startswith(folder + "/")
+
+
+def is_remote(path: str) -> bool:
+    """Whether it names files somewhere else: a URL, a bucket, a run's artifacts."""
+    return path.startswith(REMOTE_PREFIXES)

@@ -150,7 +150,8 @@ class SignedUrl:
     expires_at: datetime | None = None
 
 
-Container = Literal["uploads", "staging"]  # `uploads`: people drop files here; `staging`: only signed URLs write here
+# `uploads`: people drop files here; `staging`: only signed URLs write here; `policies`: a team's rules.
+Container = Literal["uploads", "staging", "policies"]
 
 
 class UploadArea(Protocol):
@@ -217,6 +218,29 @@ class ArtifactInventory(Protocol):
     async def delete_if_older(self, sha256: str, than: datetime) -> bool:
         """Delete it unless it was renewed at `than` or later, in one step: an adopt that comes at the same time either
         renews it or finds it gone and stores it again. Whether it was deleted."""
+        ...
+
+
+# --- ModelSource ---------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """A file at a place that models are brought from."""
+
+    path: str  # '/'-separated, relative to the URI; for a single object its file name
+    size_bytes: int | None  # None when the source does not say
+    version: str  # what pins this state: an ETag, an S3 version id; "" when there is none
+
+
+class ModelSource(Protocol):
+    """Files that a URI names elsewhere. https, S3, runs."""
+
+    async def list(self, uri: str) -> tuple[SourceObject, ...]:
+        """The objects of a URI, sorted: one for a file, all below a prefix. Raises NotFound, Invalid for a URI that is
+        not accepted, Retryable."""
+        ...
+
+    def read(self, uri: str, item: SourceObject) -> AsyncIterator[bytes]:
+        """Its bytes in that state. Raises Conflict when it changed, TooLarge, Retryable when it broke off."""
         ...
 
 

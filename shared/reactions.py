@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.events import types
-from shared.resources import upload
+from shared.resources import model, upload
 from shared.resources.base import ResourceKey
 from shared.resources.events import Event
 
@@ -16,7 +16,16 @@ def _upload_of(event: Event) -> tuple[ResourceKey, ...]:
     return (ResourceKey(upload.KIND, upload_id),) if isinstance(upload_id, str) and upload_id else ()
 
 
+def _version_of(event: Event) -> tuple[ResourceKey, ...]:
+    """The version that was registered: its files are looked into."""
+    name, version = event.data.get("modelName"), event.data.get("modelVersion")
+    if not isinstance(name, str) or not isinstance(version, str | int) or version == "":
+        return ()
+    return (ResourceKey(model.KIND, name, str(version)),)
+
+
 REACTIONS: dict[str, Callable[[Event], tuple[ResourceKey, ...]]] = {
+    types.MODEL_REGISTERED: _version_of,
     types.UPLOAD_REGISTERED: _upload_of,
 }
 

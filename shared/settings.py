@@ -35,6 +35,13 @@ class Settings(Document):
         default=604800, ge=3600, description="how long files sent by URL are kept when nothing was registered from them"
     )
     signed_url_ttl_s: float = Field(default=3600, gt=0, description="how long upload and download URLs are valid")
+    inspect_max_bytes: int = Field(
+        default=2**30, ge=0, description="largest file of a model that is looked into; larger ones are only listed"
+    )
+    inspect_timeout_s: float = Field(default=120, gt=0, description="how long looking into one model's files may take")
+    artifact_retention_s: float = Field(
+        default=604800, ge=0, description="how long files that no version refers to are kept before they are collected"
+    )
     max_attempts: int = Field(default=8, ge=1, description="tries of a reconcile that fails retryably, then poison")
     retry_base_s: float = Field(default=2, gt=0, description="first back-off of a reconcile; doubles up to 10 minutes")
     outbox_grace_s: float = Field(

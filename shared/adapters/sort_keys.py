@@ -64,6 +64,8 @@ def index_terms(resource: Resource) -> list[str]:
     """Every text that the resource is indexed by: terms within its listing, references across all kinds."""
     listing = listing_of(resource.key)
     within = [f"{listing} {term}" for term in terms_of(resource)]
+    if within:
+        within.append(f"{listing} name:{resource.name}")  # for one name in the order of creation
     return within + [f"{ANY_KIND} {reference_term(target)}" for target in references_of(resource)]
 
 
@@ -72,7 +74,8 @@ def query_terms(query: ResourceQuery) -> list[str]:
     if len(query.terms) > MAX_TERMS:
         raise Invalid(f"a search for {len(query.terms)} things at once is not possible", remedy=f"give {MAX_TERMS}")
     scope = ANY_KIND if query.kind == ANY_KIND else f"{query.kind}/{query.versions}"
-    return [f"{scope} {term}" for term in dict.fromkeys(query.terms)]
+    named = (f"name:{query.name}",) if query.name is not None and query.sort == "created" else ()
+    return [f"{scope} {term}" for term in dict.fromkeys((*query.terms, *named))]
 
 
 def event_sort_key(record: RecordedEvent, partition: str) -> str:

@@ -9,7 +9,16 @@ from pydantic import Field, StrictBool, model_validator
 
 from shared.ports import Subscription
 from shared.resources.base import NAME_PATTERN, Condition, Document, HistoryRecord, Resource
-from shared.resources.model import ModelFile, ModelHeadStatus, ModelSpec, ModelType, TextMap
+from shared.resources.inspection import ModelInspection
+from shared.resources.model import (
+    ModelFacts,
+    ModelFile,
+    ModelHeadStatus,
+    ModelSpec,
+    ModelVersionStatus,
+    Origin,
+    TextMap,
+)
 from shared.resources.upload import UPLOAD_ID_PATTERN, UploadPhase, UploadSpec, UploadStatus
 
 MAX_FILES = 2000
@@ -74,21 +83,25 @@ class RegisterRequest(Document):
         return {key: value for key, value in given.items() if value is not None}
 
 
-class ModelVersion(Document):
+class ModelVersion(ModelFacts):
     """A registered version of a model."""
 
     id: str = Field(description="name:version")
     name: str
     version: str
-    type: ModelType
     description: str | None
     tags: dict[str, str]
     properties: dict[str, str]
-    stage: str | None
-    flavors: dict[str, Any] | None
+    labels: list[str] = Field(description="labels that name this version; `latest` is not among them")
+    archived: bool
+    phase: str = Field(description="Registered, Ready (its files were looked into) or Deleting")
     path: str
     files: list[ModelFile]
     size_bytes: int
+    parent_model_id: str | None
+    origin: Origin | None
+    inspection: ModelInspection | None = Field(description="what was found in its files; null before that")
+    conditions: list[Condition]
     upload_id: str
     created_at: datetime
     created_by: str
@@ -99,11 +112,23 @@ class ModelVersion(Document):
     def of(cls, resource: Resource) -> ModelVersion:
         """The answer for a stored version."""
         spec = ModelSpec.model_validate(resource.spec)
+        status = ModelVersionStatus.model_validate(resource.status)
+        facts = {name: getattr(spec, name) for name in ModelFacts.model_fields}
         return cls(
             id=f"{resource.name}:{resource.version}",
             version=str(resource.version),
+            labels=status.labels,
+            archived=status.archived,
+            phase=status.phase,
+            path=spec.path,
+            files=spec.files,
             size_bytes=sum(file.size_bytes for file in spec.files),
-            **spec.model_dump(),
+            parent_model_id=spec.parent_model_id,
+            origin=spec.origin,
+            inspection=status.inspection,
+            conditions=status.conditions,
+            upload_id=spec.upload_id,
+            **facts,
             **_common(resource),
         )
 
@@ -112,7 +137,9 @@ class ModelSummary(Document):
     """A model, described by its newest version."""
 
     name: str
-    latest_version: str
+    latest_version: str = Field(description="the newest that is not archived; empty when there is none")
+    labels: dict[str, str] = Field(description="label -> version")
+    archived: bool
     description: str | None
     tags: dict[str, str]
     created_at: datetime
@@ -123,7 +150,21 @@ class ModelSummary(Document):
         """The answer for a stored head."""
         status = ModelHeadStatus.model_validate(head.status)
         names = ("name", "description", "tags", "created_at", "modified_at")
-        return cls(latest_version=str(status.latest_version), **{name: getattr(head, name) for name in names})
+        return cls(
+            latest_version=status.latest_version,
+            labels=status.labels,
+            archived=status.archived,
+            **{name: getattr(head, name) for name in names},
+        )
+
+
+class LabelRequest(Document):
+    """Let a label name a version."""
+
+    version: str = Field(min_length=1, max_length=65, description="the version, `latest`, or `@LABEL`")
+    expected_version: str | None = Field(
+        default=None, max_length=30, description="the version that must have it now; empty: none may; null: whichever"
+    )
 
 
 class Upload(Document):
@@ -249,6 +290,47 @@ class Problem(Document):
     code: str
     faults: list[dict[str, Any]]
     remedy: str | None = None
+
+
+class PolicyText(Document):
+    """A policy that is in force."""
+
+    path: str
+    text: str = Field(description="the JSON Schema, as it lies there")
+
+
+class PolicyTestRequest(Document):
+    """Try a policy."""
+
+    policy: dict[str, Any] | bool | None = Field(default=None, description="a JSON Schema; null: the one in force")
+
+
+class PolicyViolation(Document):
+    """A version that a policy would refuse."""
+
+    id: str = Field(description="name:version")
+    faults: list[dict[str, Any]]
+
+
+class PolicyTestPage(Document):
+    """What a policy finds in a page of versions."""
+
+    checked: int = Field(description="versions looked at")
+    items: list[PolicyViolation]
+    continuation: str | None
+
+
+class AuditHead(Document):
+    """What the history of a resource must end with."""
+
+    key: str = Field(description="KIND/NAME or KIND/NAME:VERSION")
+    revision: int
+    hash: str
+
+
+class AuditHeadPage(Document):
+    items: list[AuditHead]
+    continuation: str | None
 
 
 class ModelPage(Document):

@@ -8,10 +8,13 @@ from urllib.parse import quote
 
 from shared.api import documents as doc
 from shared.api.message import JSON, MERGE_PATCH, ApiRequest, ApiResponse, quoted_etag
+from shared.api.search import model_query
 from shared.bootstrap import ControlPlane
 from shared.errors import Fault, Invalid, NotFound
 from shared.paths import PATH_RULE, is_valid_path
 from shared.ports import ResourceQuery
+from shared.registry.keys import version_key
+from shared.registry.models import is_version
 from shared.resources import upload
 from shared.resources.base import Resource, ResourceKey, is_valid_name
 from shared.resources.patches import ModelPatch
@@ -93,8 +96,8 @@ async def register_model(request: ApiRequest, plane: ControlPlane) -> ApiRespons
         raise _refusal(status)
     if status.model_name is None or status.model_version is None:
         return _upload(202, found)
-    version = await plane.deps.registry.get(status.model_name, str(status.model_version))
-    return _version(200 if known else 201, version)
+    version = await plane.deps.registry.get(status.model_name, status.model_version)
+    return version_answer(200 if known else 201, version)
 
 
 def _refusal(status: UploadStatus) -> Invalid:
@@ -105,7 +108,8 @@ def _refusal(status: UploadStatus) -> Invalid:
     )
 
 
-def _version(status: int, version: Resource) -> ApiResponse:
+def version_answer(status: int, version: Resource) -> ApiResponse:
+    """A version, with its ETag."""
     headers = {"ETag": quoted_etag(version.etag)}
     if status == 201:
         headers["Location"] = f"/api/models/{version.name}/versions/{version.version}"
@@ -113,39 +117,69 @@ def _version(status: int, version: Resource) -> ApiResponse:
 
 
 async def list_models(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
-    """All models, by name."""
-    page = await plane.deps.registry.list_models(limit=request.limit(), continuation=request.continuation)
+    """Models that match, by name; each is described by its newest version."""
+    page = await plane.deps.registry.list_models(model_query(request, "heads"))
     items = [doc.ModelSummary.of(resource).model_dump(mode="json") for resource in page.items]
     return ApiResponse(200, {"items": items, "continuation": page.continuation})
 
 
+async def search_model_versions(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Versions of all models that match."""
+    return await _versions(request, plane, None, "name")
+
+
 async def list_model_versions(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
-    """The versions of a model, newest first."""
+    """The versions of a model that match, newest first."""
     name = _name(request)
-    page = await plane.deps.registry.list_versions(name, limit=request.limit(), continuation=request.continuation)
+    if not is_valid_name(name):
+        await plane.deps.registry.head(name)
+    return await _versions(request, plane, name, "-created")
+
+
+async def _versions(request: ApiRequest, plane: ControlPlane, name: str | None, sort: str) -> ApiResponse:
+    page = await plane.deps.registry.list_versions(model_query(request, "versions", name=name, sort=sort))
     items = [doc.ModelVersion.of(resource).model_dump(mode="json") for resource in page.items]
     return ApiResponse(200, {"items": items, "continuation": page.continuation})
 
 
 async def get_model_version(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
-    """One version, by number or as `latest`."""
-    return _version(200, await plane.deps.registry.get(_name(request), request.route["version"]))
+    """One version, by its name, as `latest`, or as `@LABEL`."""
+    return version_answer(200, await plane.deps.registry.get(_name(request), request.route["version"]))
+
+
+async def get_model(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """One model: its newest version and its labels."""
+    head = await plane.deps.registry.head(_name(request))
+    return ApiResponse(200, doc.ModelSummary.of(head).model_dump(mode="json"))
 
 
 async def update_model_version(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
-    """Change tags or description, add properties."""
+    """Change tags, description, stage, samples, resource configuration; add properties and data sets."""
     if_match = request.if_match()
     patch = request.json(ModelPatch, content_types=(MERGE_PATCH, JSON))
     updated = await plane.deps.registry.update(
-        _name(request), request.route["version"], patch, if_match=if_match, cause=request.cause
+        _name(request),
+        request.route["version"],
+        patch,
+        if_match=if_match,
+        cause=request.cause,
+        accept=plane.deps.policies.check_change,
     )
-    return _version(200, updated)
+    return version_answer(200, updated)
 
 
 async def list_model_history(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
-    """Every change of one version, oldest first."""
-    version = await plane.deps.registry.get(_name(request), request.route["version"])
-    page = await plane.deps.registry.history(version.key, limit=request.limit(), continuation=request.continuation)
+    """Every change of one version, oldest first; of a deleted one, too."""
+    name, version = _name(request), request.route["version"]
+    try:
+        key = (await plane.deps.registry.get(name, version)).key
+    except NotFound:
+        key = version_key(name, version)
+        if not (is_valid_name(name) and is_version(version)):
+            raise
+    page = await plane.deps.registry.history(key, limit=request.limit(), continuation=request.continuation)
+    if not page.items and request.continuation is None:
+        await plane.deps.registry.get(name, version)
     items = [record.model_dump(mode="json") for record in page.items]
     return ApiResponse(200, {"items": items, "continuation": page.continuation})
 

@@ -10,7 +10,9 @@ from pydantic.json_schema import models_json_schema
 from shared.api import documents as doc
 from shared.api.message import PROBLEM
 from shared.api.operations import OPERATIONS, Operation
+from shared.api.search import SORTS
 from shared.resources.base import NAME_PATTERN, Document
+from shared.resources.model import LABEL_PATTERN
 
 _QUERY: dict[str, dict[str, Any]] = {
     "limit": {"schema": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 1000}, {"const": ""}], "default": 100}},
@@ -18,10 +20,35 @@ _QUERY: dict[str, dict[str, Any]] = {
     "type": {"schema": {"type": "string"}, "description": "event types, separated by commas"},
     "subject_prefix": {"schema": {"type": "string"}},
     "since": {"schema": {"type": "string", "format": "date-time"}},
+    "tag": {
+        "schema": {"type": "string"},
+        "description": "KEY or KEY=VALUE, several separated by commas: all must hold",
+    },
+    "property": {"schema": {"type": "string"}, "description": "KEY or KEY=VALUE, several separated by commas"},
+    "framework": {"schema": {"type": "string"}},
+    "run_id": {"schema": {"type": "string"}},
+    "experiment": {"schema": {"type": "string"}},
+    "dataset": {"schema": {"type": "string"}, "description": "a data set's reference, as it was registered"},
+    "label": {"schema": {"type": "string"}},
+    "stage": {"schema": {"type": "string"}},
+    "text": {"schema": {"type": "string"}, "description": "words: each must be in name, description, tags, properties"},
+    "created_after": {"schema": {"type": "string", "format": "date-time"}, "description": "not created before it"},
+    "created_before": {"schema": {"type": "string", "format": "date-time"}},
+    "sort": {"schema": {"enum": [*SORTS, ""]}},
+    "include_archived": {"schema": {"enum": ["true", "false", ""]}},
+}
+# Parameters that mean something else in one operation.
+_MODEL_TYPE = {"type": {"schema": {"type": "string"}, "description": "custom_model, mlflow_model or triton_model"}}
+_OF_OPERATION: dict[str, dict[str, Any]] = {
+    "list_models": _MODEL_TYPE,
+    "search_model_versions": _MODEL_TYPE,
+    "list_model_versions": _MODEL_TYPE,
+    "reconcile_resource": {"version": {"schema": {"type": "string"}, "description": "of an asset with versions"}},
 }
 _PATH: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "pattern": NAME_PATTERN},
-    "version": {"type": "string", "pattern": "^([0-9]+|latest)$"},
+    "version": {"type": "string", "pattern": "^@?[a-zA-Z0-9][a-zA-Z0-9._-]*$"},
+    "label": {"type": "string", "pattern": LABEL_PATTERN},
     "upload_id": {"type": "string"},
     "path": {"type": "string", "description": "path of the file, '/' between the parts"},
     "kind": {"type": "string", "description": "upload, model, subscription"},
@@ -59,10 +86,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
     names = re.findall(r"\{\*?(\w+)\}", operation.path)
     parameters = [{"name": n, "in": "path", "required": True, "schema": _PATH[n]} for n in names]
     # The Functions host leaves out empty query values, so they cannot be refused.
-    parameters += [{"name": n, "in": "query", "allowEmptyValue": True, **_QUERY[n]} for n in operation.query]
+    described = {**_QUERY, **_OF_OPERATION.get(operation.id, {})}
+    parameters += [{"name": n, "in": "query", "allowEmptyValue": True, **described[n]} for n in operation.query]
     if operation.if_match:
         parameters.append({"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}})
-    described: dict[str, Any] = {
+    document: dict[str, Any] = {
         "operationId": operation.id,
         "summary": (operation.handler.__doc__ or "").strip().partition("\n")[0],
         "parameters": parameters,
@@ -70,10 +98,10 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.body is not None:
         content = {media_type: {"schema": _ref(operation.body)} for media_type in operation.body_types}
-        described["requestBody"] = {"required": True, "content": content}
+        document["requestBody"] = {"required": True, "content": content}
     if operation.anonymous:
-        described["security"] = []
-    return described
+        document["security"] = []
+    return document
 
 
 def _responses(operation: Operation) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib import metadata
 
 from shared import subscribing
 from shared.api import documents as doc
 from shared.api.message import ApiRequest, ApiResponse
+from shared.api.search import time_of
 from shared.bootstrap import ControlPlane
-from shared.errors import BadRequest, Invalid, NotFound, SlipwayError
+from shared.errors import Invalid, NotFound, SlipwayError
 from shared.events.wire import to_event_grid
 from shared.ports import RecordQuery, Subscription
 from shared.resources.base import ResourceKey, is_valid_name
@@ -26,23 +26,13 @@ async def list_events(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     query = RecordQuery(
         types=types,
         subject_prefix=request.query.get("subject_prefix", ""),
-        since=_time(request.query.get("since")),
+        since=time_of(request, "since"),
         after=request.continuation,
         limit=request.limit(),
     )
     page = await plane.deps.store.list_events(query)
     items = [to_event_grid(record.event) for record in page.items]
     return ApiResponse(200, {"items": items, "continuation": page.continuation})
-
-
-def _time(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        time = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" in a query is a space to HTML forms
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise BadRequest(f"since is {text[:40]!r}", remedy="give a time such as 2026-11-23T12:00:00Z") from error
 
 
 async def list_subscriptions(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
@@ -92,9 +82,10 @@ async def list_resource_history(request: ApiRequest, plane: ControlPlane) -> Api
 async def reconcile(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Look at a resource again, also at one that failed."""
     kind, name = request.route["kind"], request.route["name"]
-    if not is_valid_name(name):
+    version = request.query.get("version") or None
+    if not (is_valid_name(name) and (version is None or is_valid_name(version))):
         raise NotFound(f"there is no {kind[:80]}/{name[:80]}")
-    resource = await plane.loop.redrive(ResourceKey(kind, name), request.cause)
+    resource = await plane.loop.redrive(ResourceKey(kind, name, version), request.cause)
     phase = str(resource.status.get("phase", ""))
     return ApiResponse(202, doc.Reconciling(kind=kind, name=name, phase=phase).model_dump(mode="json"))
 

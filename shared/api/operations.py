@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from shared.api import documents as doc
-from shared.api import models, operate
+from shared.api import governance, model_lifecycle, models, operate
 from shared.api.message import ApiRequest, ApiResponse
+from shared.api.search import SEARCH
 from shared.bootstrap import ControlPlane
 from shared.resources.base import Document
 from shared.resources.patches import ModelPatch
@@ -35,6 +36,97 @@ class Operation:
 
 _BODY = (400, 413, 415, 422)
 
+LIFECYCLE = (
+    Operation(
+        "delete_model_version",
+        "DELETE",
+        "models/{name}/versions/{version}",
+        model_lifecycle.delete_model_version,
+        {204: None},
+        (404, 409),
+    ),
+    Operation(
+        "archive_model_version",
+        "POST",
+        "models/{name}/versions/{version}/archive",
+        model_lifecycle.archive_model_version,
+        {200: doc.ModelVersion},
+        (404,),
+    ),
+    Operation(
+        "restore_model_version",
+        "POST",
+        "models/{name}/versions/{version}/restore",
+        model_lifecycle.restore_model_version,
+        {200: doc.ModelVersion},
+        (404,),
+    ),
+    Operation(
+        "archive_model",
+        "POST",
+        "models/{name}/archive",
+        model_lifecycle.archive_model,
+        {200: doc.ModelSummary},
+        (404,),
+    ),
+    Operation(
+        "restore_model",
+        "POST",
+        "models/{name}/restore",
+        model_lifecycle.restore_model,
+        {200: doc.ModelSummary},
+        (404,),
+    ),
+    Operation(
+        "set_model_label",
+        "PUT",
+        "models/{name}/labels/{label}",
+        model_lifecycle.set_model_label,
+        {200: doc.ModelVersion},
+        (*_BODY, 404, 412),
+        doc.LabelRequest,
+    ),
+    Operation(
+        "remove_model_label",
+        "DELETE",
+        "models/{name}/labels/{label}",
+        model_lifecycle.remove_model_label,
+        {204: None},
+        (404, 422),
+    ),
+)
+GOVERNANCE = (
+    Operation("get_model_policy", "GET", "policies/model", governance.get_model_policy, {200: doc.PolicyText}, (404,)),
+    Operation(
+        "test_model_policy",
+        "POST",
+        "policies/model/test",
+        governance.test_model_policy,
+        {200: doc.PolicyTestPage},
+        (*_BODY, 404),
+        doc.PolicyTestRequest,
+        query=PAGING,
+    ),
+    Operation(
+        "list_audit",
+        "GET",
+        "audit",
+        governance.list_audit,
+        {200: doc.HistoryPage},
+        (400, 422),
+        query=("since", *PAGING),
+    ),
+    Operation(
+        "list_audit_heads",
+        "GET",
+        "audit/heads",
+        governance.list_audit_heads,
+        {200: doc.AuditHeadPage},
+        (400, 422),
+        query=PAGING,
+    ),
+)
+
 OPERATIONS: dict[str, Operation] = {
     operation.id: operation
     for operation in (
@@ -61,7 +153,17 @@ OPERATIONS: dict[str, Operation] = {
             _BODY,
             doc.RegisterRequest,
         ),
-        Operation("list_models", "GET", "models", models.list_models, {200: doc.ModelPage}, (400, 422), query=PAGING),
+        Operation("list_models", "GET", "models", models.list_models, {200: doc.ModelPage}, (400, 422), query=SEARCH),
+        Operation("get_model", "GET", "models/{name}", models.get_model, {200: doc.ModelSummary}, (404,)),
+        Operation(
+            "search_model_versions",
+            "GET",
+            "model-versions",
+            models.search_model_versions,
+            {200: doc.ModelVersionPage},
+            (400, 422),
+            query=SEARCH,
+        ),
         Operation(
             "list_model_versions",
             "GET",
@@ -69,7 +171,7 @@ OPERATIONS: dict[str, Operation] = {
             models.list_model_versions,
             {200: doc.ModelVersionPage},
             (400, 404, 422),
-            query=PAGING,
+            query=SEARCH,
         ),
         Operation(
             "get_model_version",
@@ -90,6 +192,7 @@ OPERATIONS: dict[str, Operation] = {
             ("application/merge-patch+json", "application/json"),
             if_match=True,
         ),
+        *LIFECYCLE,
         Operation(
             "list_model_history",
             "GET",
@@ -152,6 +255,8 @@ OPERATIONS: dict[str, Operation] = {
             operate.reconcile,
             {202: doc.Reconciling},
             (404, 422),
+            query=("version",),
         ),
+        *GOVERNANCE,
     )
 }

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from shared.commit import Current, Draft
 from shared.controllers.outcome import Deps, Outcome
@@ -22,6 +23,7 @@ from shared.resources.base import Cause, Condition, ConditionStatus, Resource, R
 log = logging.getLogger(__name__)
 
 MAX_BACKOFF_S = 600.0
+LISTINGS: tuple[Literal["heads", "versions"], ...] = ("heads", "versions")
 STALLED = "Stalled"  # the condition of a resource that waits for a re-drive (kstatus' name for it)
 
 
@@ -34,14 +36,16 @@ class WorkMessage:
 
     def dump(self) -> str:
         """The message's text."""
-        return json.dumps({"kind": self.key.kind, "name": self.key.name, "attempt": self.attempt})
+        version = {} if self.key.version is None else {"version": self.key.version}
+        return json.dumps({"kind": self.key.kind, "name": self.key.name, **version, "attempt": self.attempt})
 
     @classmethod
     def load(cls, text: str) -> WorkMessage:
         """The message of a text. Raises Invalid for anything else, and for kinds that nothing reconciles."""
         try:
             document = json.loads(text)
-            key = ResourceKey(str(document["kind"]), str(document["name"]))
+            version = document.get("version")
+            key = ResourceKey(str(document["kind"]), str(document["name"]), None if version is None else str(version))
             controller_of(key.kind)
             return cls(key, int(document.get("attempt", 1)))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -64,13 +68,17 @@ class Loop:
         declared otherwise now; None when there is none. Raises Retryable, and Permanent for what can't succeed."""
         controller = controller_of(key.kind)
         outcome: Outcome | None = None
+        ahead = await self._ahead(key, cause) if controller.is_slow else None
 
         async def change(current: Current) -> Sequence[Draft]:
             nonlocal outcome
             subject = _subject(current[key], new, self._deps.clock.now(), cause)
             if subject is None or not subject.unfinished:
                 return ()
-            outcome = await controller.reconcile(subject, self._deps, cause)
+            if ahead is not None and ahead[0] == subject.revision:
+                outcome = ahead[1]
+            else:  # not done ahead, or the resource changed meanwhile
+                outcome = await controller.reconcile(subject, self._deps, cause)
             return _drafts(subject, outcome, self._deps.clock.now())
 
         committed = await self._deps.committer.transact((key,), change, cause)
@@ -79,6 +87,14 @@ class Loop:
         if committed and outcome is not None and outcome.look_again_after_s is not None:
             await self.enqueue(WorkMessage(key), delay_s=outcome.look_again_after_s)
         return committed[0] if committed else await self._deps.store.read(key)
+
+    async def _ahead(self, key: ResourceKey, cause: Cause) -> tuple[int, Outcome] | None:
+        """What a slow controller makes of the resource's present revision, found without keeping others from writing
+        in its partition; None when there is nothing to do."""
+        found = await self._deps.store.read(key)
+        if found is None or not found.unfinished:
+            return None
+        return found.revision, await controller_of(key.kind).reconcile(found, self._deps, cause)
 
     async def work(self, text: str, message_id: str) -> None:
         """Handle one message of the work queue. A retryable failure goes back into the queue with a back-off; the last
@@ -112,7 +128,7 @@ class Loop:
     async def stall(self, key: ResourceKey, why: str, cause: Cause) -> None:
         """Put the resource aside, saying why and how to go on."""
         controller = controller_of(key.kind)
-        message = f"{why}. To try again: slipway reconcile {key.kind}/{key.name}"
+        message = f"{why}. To try again: slipway reconcile {key}"
         log.error("%s: %s", key, message)
 
         async def change(current: Current) -> Sequence[Draft]:
@@ -129,8 +145,8 @@ class Loop:
             status = {**resource.status, "phase": controller.stalled_phase(resource.status.get("phase", ""))}
             conditions = Status.model_validate({"conditions": status.get("conditions", [])}).conditions
             status["conditions"] = [c.model_dump(mode="json") for c in with_condition(conditions, stalled)]
-            data = {"kind": key.kind, "name": key.name, "message": message}
-            event = types.EventDraft(types.RECONCILE_FAILED, controller.subject(key.name), data)
+            data = {"kind": key.kind, "name": key.name, "version": key.version, "message": message}
+            event = types.EventDraft(types.RECONCILE_FAILED, controller.subject(key), data)
             return (Draft.of(resource, status=status, unfinished=False, events=(event,)),)
 
         await self._deps.committer.transact((key,), change, cause)
@@ -164,17 +180,19 @@ class Loop:
     async def enqueue_overdue(self, kinds: Sequence[str], limit: int = 1000) -> int:
         """Ask for a look at every unfinished resource whose time has come; how many there were."""
         count = 0
+        now = self._deps.clock.now()
         for kind in kinds:
-            after: str | None = None
-            while count < limit:
-                query = ResourceQuery(kind, unfinished_before=self._deps.clock.now(), after=after, limit=100)
-                page = await self._deps.store.list_resources(query)
-                for resource in page.items:
-                    await self.enqueue(WorkMessage(resource.key))
-                count += len(page.items)
-                after = page.continuation
-                if after is None:
-                    break
+            for listing in LISTINGS:
+                after: str | None = None
+                while count < limit:
+                    query = ResourceQuery(kind, versions=listing, unfinished_before=now, after=after, limit=100)
+                    page = await self._deps.store.list_resources(query)
+                    for resource in page.items:
+                        await self.enqueue(WorkMessage(resource.key))
+                    count += len(page.items)
+                    after = page.continuation
+                    if after is None:
+                        break
         return count
 
 

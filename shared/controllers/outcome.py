@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from shared.commit import Committer, TransactionalStore
 from shared.events.types import EventDraft
-from shared.ports import ArtifactStore, Clock, EventSubscriptions, UploadArea, WorkQueue
-from shared.registry import Registry
-from shared.resources.base import Cause, Resource, Status
+from shared.ports import ArtifactStore, Clock, EventSubscriptions, ModelSource, UploadArea, WorkQueue
+from shared.registry.labels import Labels
+from shared.registry.lifecycle import Lifecycle
+from shared.registry.models import Registry
+from shared.registry.policies import Policies
+from shared.resources.base import Cause, Resource, ResourceKey, Status
 from shared.settings import Settings
 
 
@@ -26,6 +29,10 @@ class Deps:
     queue: WorkQueue
     subscriptions: EventSubscriptions
     clock: Clock
+    policies: Policies
+    labels: Labels
+    lifecycle: Lifecycle
+    open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,4 +52,5 @@ class Controller:
     reconcile: Callable[[Resource, Deps, Cause], Awaitable[Outcome]]  # one look, one step
     stalled_phase: Callable[[str], str]  # the phase of a resource that is put aside while it is in the given one
     redriven: Callable[[Resource, Deps], Resource]  # a resource that was put aside or failed, as it is looked at again
-    subject: Callable[[str], str]  # the subject of events about the resource of that name
+    subject: Callable[[ResourceKey], str]  # the subject of events about the resource
+    is_slow: bool = False  # it works without the lock on its partition, and again if the resource changed meanwhile

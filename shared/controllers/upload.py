@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.controllers.upload_decision import (
     Clean,
     Fail,
+    Fetch,
     Observation,
     Register,
     Registered,
@@ -18,16 +20,19 @@ from shared.controllers.upload_decision import (
     Wait,
     decide,
 )
+from shared.controllers.upload_files import completed_by_files, fetched, without_query
 from shared.declarations.manifest import MANIFEST_NAMES, read_manifest
 from shared.errors import Conflict, Fault, NotFound, SlipwayError
 from shared.events import types
 from shared.paths import is_under
 from shared.ports import BlobInfo
+from shared.registry.policies import POLICY_PATH, Candidate
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
 from shared.resources.model import ModelDeclaration, ModelFile
 from shared.resources.upload import TERMINAL, TRANSITIONS, ConsumedBlob, UploadPhase, UploadSpec, UploadStatus
 
 MAX_FAULTS = 100
+FETCH_AFTER_S = 0.05  # the look that fetches comes from the work queue: a request does not wait for it
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -80,8 +85,10 @@ class _Steps:
         match step:
             case Store():
                 return await self._store(step)
+            case Fetch():
+                return await self._fetch(step)
             case Register(declaration):
-                return await self._register(declaration)
+                return await self._register(self._completed(declaration))
             case Registered(version):
                 return await self._registered(version)
             case Clean():
@@ -97,6 +104,9 @@ class _Steps:
         """Stores every file; one that is replaced or taken away meanwhile is waited for. What dropped files were taken
         is committed before the version is, so that after a crash exactly those are deleted. Staged files have no
         owner who might put new ones in their place: they need no such step."""
+        sizes = {path: blob.size_bytes for path, blob in step.files.items()}
+        if refused := await self._refused(step.declaration, sizes):
+            return refused
         files: list[ModelFile] = []
         for path, blob in step.files.items():
             try:
@@ -104,27 +114,72 @@ class _Steps:
             except (NotFound, Conflict):
                 return self._wait((path,), 1.0)
             files.append(ModelFile(path=path, sha256=artifact.sha256, size_bytes=artifact.size_bytes))
-        self.status.files = files
         self.status.consumed = [ConsumedBlob(path=b.path, etag=b.etag) for b in step.files.values()]
+        if failed := await self._look_into(step.declaration, files):
+            return failed
         if self.spec.container == "staging":
-            return await self._register(step.declaration)
+            return await self._register(self._completed(step.declaration))
         if self.spec.manifest_etag is not None:
             self.status.consumed.append(ConsumedBlob(path=self._manifest_path, etag=self.spec.manifest_etag))
         self.status.missing = []
         return self._outcome(UploadPhase.REGISTERING, "FilesStored", "the files are stored", look_again_after_s=0)
 
-    async def _register(self, declaration: ModelDeclaration) -> Outcome:
+    async def _fetch(self, step: Fetch) -> Outcome:
+        place = without_query(step.declaration.path)
+        if not step.now:
+            message = f"the files are brought from {place}"
+            return self._outcome(UploadPhase.FETCHING, "Fetching", message, look_again_after_s=FETCH_AFTER_S)
         try:
-            version = await self.deps.registry.register(declaration, self.status.files, self.upload_id, self.cause)
+            files, origin = await fetched(step.declaration, self.deps)
+        except SlipwayError as error:
+            if error.http_status >= 500 and error.http_status != 501:
+                raise
+            return self._fail(_faults(error, self.spec.manifest_file))
+        if refused := await self._refused(step.declaration, {file.path: file.size_bytes for file in files}):
+            return refused
+        self.status.origin = origin
+        if failed := await self._look_into(step.declaration, files):
+            return failed
+        return self._outcome(UploadPhase.REGISTERING, "FilesStored", "the files are stored", look_again_after_s=0)
+
+    async def _look_into(self, declaration: ModelDeclaration, files: list[ModelFile]) -> Outcome | None:
+        """Unpacks what is to be unpacked and completes the declaration by what the files say; the outcome when they
+        are not what it says they are."""
+        try:
+            completed, self.status.files = await completed_by_files(declaration, files, self.deps)
         except SlipwayError as error:
             if error.http_status >= 500:
                 raise
-            return self._fail(
-                error.faults or (Fault(f"{error.message}; {error.remedy}", file=self.spec.manifest_file),)
-            )
-        return await self._registered(int(version.version or 0))
+            return self._fail(_faults(error, self.spec.manifest_file))
+        self.status.declaration = completed.model_dump(mode="json", by_alias=True)
+        return None
 
-    async def _registered(self, version: int) -> Outcome:
+    def _completed(self, declaration: ModelDeclaration) -> ModelDeclaration:
+        return ModelDeclaration.model_validate(self.status.declaration) if self.status.declaration else declaration
+
+    async def _refused(self, declaration: ModelDeclaration, sizes: Mapping[str, int]) -> Outcome | None:
+        """The outcome when the team's policy does not accept the model; None when it does."""
+        candidate = Candidate.of(declaration, sizes, actor=self.cause.actor)
+        faults = await self.deps.policies.check(candidate)
+        if not faults:
+            return None
+        self.status.faults = [fault.as_dict() for fault in faults[:MAX_FAULTS]]
+        message = f"refused by {POLICY_PATH}: {'; '.join(str(fault) for fault in faults[:10])}"
+        return self._outcome(UploadPhase.FAILED, "PolicyViolated", message, types.MODEL_REFUSED)
+
+    async def _register(self, declaration: ModelDeclaration) -> Outcome:
+        files = self.status.files
+        try:
+            version = await self.deps.registry.register(
+                declaration, files, self.upload_id, self.cause, origin=self.status.origin
+            )
+        except SlipwayError as error:
+            if error.http_status >= 500:
+                raise
+            return self._fail(_faults(error, self.spec.manifest_file))
+        return await self._registered(str(version.version))
+
+    async def _registered(self, version: str) -> Outcome:
         self.status.model_version = version
         self.status.missing = []
         self.status.faults = []
@@ -205,7 +260,7 @@ class _Steps:
             "message": message,
             "manifest": self._manifest_path,
             "modelName": self.status.model_name,
-            "modelVersion": self.status.model_version,
+            "modelVersion": types.event_version(self.status.model_version) if self.status.model_version else None,
             "missing": self.status.missing,
             "faults": self.status.faults,
         }
@@ -213,6 +268,10 @@ class _Steps:
     @property
     def _manifest_path(self) -> str:
         return f"{self.spec.directory}/{self.spec.manifest_file}" if self.spec.directory else self.spec.manifest_file
+
+
+def _faults(error: SlipwayError, file: str) -> tuple[Fault, ...]:
+    return error.faults or (Fault(f"{error.message}; {error.remedy}" if error.remedy else error.message, file=file),)
 
 
 def stalled_phase(phase: str) -> str:
@@ -232,4 +291,4 @@ def redriven(resource: Resource, deps: Deps) -> Resource:
     )
 
 
-CONTROLLER = Controller(reconcile, stalled_phase, redriven, subject=lambda name: f"uploads/{name}")
+CONTROLLER = Controller(reconcile, stalled_phase, redriven, subject=lambda key: f"uploads/{key.name}")

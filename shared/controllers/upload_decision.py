@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from shared.declarations.manifest import Manifest
 from shared.errors import Fault
-from shared.paths import is_under
+from shared.paths import is_remote, is_under
 from shared.ports import BlobInfo
 from shared.resources.model import ModelDeclaration, ModelType
 from shared.resources.upload import UploadPhase, UploadSpec, UploadStatus
 
+ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
 MAX_FILES = 2000  # Azure ML's limit of a snapshot
 LOOK_AGAIN_S = 300.0  # a waiting upload is woken by the arrival of files; this is for arrivals nobody heard of
 
@@ -23,7 +24,7 @@ class Observation:
 
     now: datetime
     manifest: Manifest
-    registered_version: int | None  # the version it became already
+    registered_version: str | None  # the version it became already
     manifest_present: bool  # whether the manifest's blob is still the one that arrived (True for requests)
     blobs: Mapping[str, BlobInfo]  # what is in its folder, by path relative to the folder; without the manifest
 
@@ -37,6 +38,14 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Bring the files from where the declaration's path says; `now` False: say so first, the work queue goes on."""
+
+    declaration: ModelDeclaration
+    now: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Register:
     """Register the declaration with the files that are stored."""
 
@@ -47,7 +56,7 @@ class Register:
 class Registered:
     """It is registered as this version."""
 
-    version: int
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,15 @@ class Supersede:
     """Its manifest is not there any more."""
 
 
-Step = Store | Register | Registered | Clean | Wait | Fail | Supersede
+Step = Store | Fetch | Register | Registered | Clean | Wait | Fail | Supersede
+
+
+def wants_unpacking(declaration: ModelDeclaration) -> bool:
+    """Whether `path` is an archive to unpack: when the declaration says so, or for a type that is always a folder."""
+    if declaration.unpack is not None:
+        return declaration.unpack
+    is_folder = declaration.type in (ModelType.MLFLOW, ModelType.TRITON)
+    return is_folder and declaration.path.partition("?")[0].lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def decide(status: UploadStatus, spec: UploadSpec, seen: Observation, settle_s: float) -> Step:
@@ -92,6 +109,8 @@ def decide(status: UploadStatus, spec: UploadSpec, seen: Observation, settle_s: 
         return Register(seen.manifest.declaration)
     if not seen.manifest_present:
         return Supersede()
+    if is_remote(seen.manifest.declaration.path):
+        return Fetch(seen.manifest.declaration, now=status.phase == UploadPhase.FETCHING)
     return _gather(seen.manifest.declaration, spec, seen, settle_s)
 
 
@@ -120,7 +139,7 @@ def _missing(
     declaration: ModelDeclaration, spec: UploadSpec, files: Mapping[str, BlobInfo], seen: Observation
 ) -> tuple[str, ...]:
     needed = [path for path in spec.files or () if path not in seen.blobs]
-    if declaration.type == ModelType.MLFLOW:
+    if declaration.type == ModelType.MLFLOW and not wants_unpacking(declaration):
         needed += [] if any(path.rpartition("/")[2] == "MLmodel" for path in files) else [f"{declaration.path}/MLmodel"]
     elif not files:
         needed.append(declaration.path)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.declarations.source import Source, load_source
 from shared.declarations.validate import validate
 from shared.errors import Fault, Invalid
-from shared.paths import PATH_RULE, normal_path
+from shared.paths import PATH_RULE, REMOTE_PREFIXES, is_remote, normal_path
 from shared.resources.model import ModelDeclaration
 from shared.resources.upload import UploadSpec
 
@@ -39,6 +39,8 @@ def _declaration(spec: UploadSpec) -> ModelDeclaration:
     if isinstance(source.value, dict):
         source.value.update(spec.overrides)
     declaration = validate(source, ModelDeclaration)
+    if is_remote(declaration.path):
+        return declaration
     path = normal_path(declaration.path)
     if path is None:
         fault = source.fault("/path", _why_not(declaration.path), PATH_RULE)
@@ -56,5 +58,6 @@ def _source(spec: UploadSpec) -> Source:
 
 def _why_not(path: str) -> str:
     if "://" in path or path.startswith("azureml:"):
-        return f"{path!r} is not among the uploaded files: a model is registered from the files beside its manifest"
+        known = ", ".join(REMOTE_PREFIXES)
+        return f"{path!r} is neither among the uploaded files nor at a place that files are brought from ({known})"
     return f"{path!r} is not a path inside the folder of the manifest"

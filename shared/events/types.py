@@ -13,6 +13,13 @@ from typing import Any
 MODEL_REGISTERED = "Microsoft.MachineLearningServices.ModelRegistered"
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 MODEL_UPDATED = "Slipway.ModelUpdated"
+MODEL_INSPECTED = "Slipway.ModelInspected"
+MODEL_REFUSED = "Slipway.ModelRefused"
+MODEL_LABEL_SET = "Slipway.ModelLabelSet"
+MODEL_LABEL_REMOVED = "Slipway.ModelLabelRemoved"
+MODEL_ARCHIVED = "Slipway.ModelArchived"
+MODEL_RESTORED = "Slipway.ModelRestored"
+MODEL_DELETED = "Slipway.ModelDeleted"
 UPLOAD_REGISTERED = "Slipway.UploadRegistered"
 UPLOAD_WAITING = "Slipway.UploadWaiting"
 UPLOAD_FAILED = "Slipway.UploadFailed"
@@ -23,6 +30,13 @@ RECONCILE_FAILED = "Slipway.ReconcileFailed"
 PUBLISHED: dict[str, str] = {
     MODEL_REGISTERED: "a model version was registered",
     MODEL_UPDATED: "tags, description or properties of a model version were changed",
+    MODEL_INSPECTED: "the files of a model version were looked into: ONNX graphs, pickles, MLmodel",
+    MODEL_REFUSED: "a model was refused by a policy",
+    MODEL_LABEL_SET: "a label names another version than before",
+    MODEL_LABEL_REMOVED: "a label was taken away",
+    MODEL_ARCHIVED: "a model or a version was archived",
+    MODEL_RESTORED: "a model or a version was restored from the archive",
+    MODEL_DELETED: "a model version was deleted",
     UPLOAD_WAITING: "a manifest arrived before its files",
     UPLOAD_REGISTERED: "an upload became a model version",
     UPLOAD_FAILED: "an upload was refused, or its files did not come in time",
@@ -40,15 +54,20 @@ class EventDraft:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-def model_registered(name: str, version: int, tags: Mapping[str, str], properties: Mapping[str, str]) -> EventDraft:
-    """Azure ML's ModelRegistered; modelVersion is an integer, as in its swagger and samples."""
-    data = {
-        "modelName": name,
-        "modelVersion": version,
-        "modelTags": dict(tags),
-        "modelProperties": dict(properties),
-    }
-    return EventDraft(MODEL_REGISTERED, f"models/{name}:{version}", data)
+def event_version(version: str) -> int | str:
+    """A version in an event: an integer, as in Azure ML's swagger; a string version as it is."""
+    return int(version) if version.isdecimal() else version
+
+
+def model_event(type_: str, name: str, version: str, **data: Any) -> EventDraft:
+    """An event about one version."""
+    payload = {"modelName": name, "modelVersion": event_version(version), **data}
+    return EventDraft(type_, f"models/{name}:{version}", payload)
+
+
+def model_registered(name: str, version: str, tags: Mapping[str, str], properties: Mapping[str, str]) -> EventDraft:
+    """Azure ML's ModelRegistered."""
+    return model_event(MODEL_REGISTERED, name, version, modelTags=dict(tags), modelProperties=dict(properties))
 
 
 def with_pascal_case(draft: EventDraft) -> EventDraft:

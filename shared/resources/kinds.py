@@ -24,6 +24,7 @@ KINDS: dict[str, Kind] = {
     for kind in (
         Kind(model.KIND, model.ModelSpec, model.ModelHeadStatus, model.ModelDeclaration),
         Kind(model.REGISTRATION_KIND, model.RegistrationSpec, Status, None),
+        Kind(model.TOMBSTONE_KIND, model.TombstoneSpec, Status, None),
         Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
         Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None),
     )

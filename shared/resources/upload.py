@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from shared.resources.base import Document, Status
-from shared.resources.model import ModelFile
+from shared.resources.model import ModelFile, Origin
 
 KIND = "upload"
 UPLOAD_ID_PATTERN = r"^[a-z0-9][a-z0-9-]{7,63}$"
@@ -19,6 +19,7 @@ class UploadPhase(StrEnum):
     """Where an upload is on its way."""
 
     PENDING = "Pending"  # received, not looked at yet (or to be looked at again after a re-drive)
+    FETCHING = "Fetching"  # the files are at a URL, in a bucket or in a run; they are being brought here
     WAITING_FOR_FILES = "WaitingForFiles"  # the manifest is good, files it needs are not (all) there
     REGISTERING = "Registering"  # the dropped files are stored; what they are is recorded before the version exists
     REGISTERED = "Registered"  # the version exists; the dropped files are still in the upload container
@@ -30,6 +31,7 @@ class UploadPhase(StrEnum):
 # Every change of phase that may happen. Re-driving is the way back from Failed.
 TRANSITIONS: dict[UploadPhase, frozenset[UploadPhase]] = {
     UploadPhase.PENDING: frozenset(UploadPhase) - {UploadPhase.PENDING},
+    UploadPhase.FETCHING: frozenset(UploadPhase) - {UploadPhase.PENDING, UploadPhase.FETCHING},
     UploadPhase.WAITING_FOR_FILES: frozenset(
         {
             UploadPhase.REGISTERING,
@@ -39,7 +41,7 @@ TRANSITIONS: dict[UploadPhase, frozenset[UploadPhase]] = {
             UploadPhase.SUPERSEDED,
         }
     ),
-    UploadPhase.REGISTERING: frozenset({UploadPhase.REGISTERED, UploadPhase.FAILED}),
+    UploadPhase.REGISTERING: frozenset({UploadPhase.REGISTERED, UploadPhase.COMPLETED, UploadPhase.FAILED}),
     UploadPhase.REGISTERED: frozenset({UploadPhase.COMPLETED}),
     UploadPhase.COMPLETED: frozenset(),
     UploadPhase.FAILED: frozenset({UploadPhase.PENDING}),
@@ -74,8 +76,10 @@ class UploadStatus(Status):
     """How far it is."""
 
     model_name: str | None = None  # the name in the manifest, once it could be read
-    model_version: int | None = None  # the version it became
+    model_version: str | None = None  # the version it became
     missing: list[str] = Field(default_factory=list)  # files that are not there yet, or were not in time
     faults: list[dict[str, Any]] = Field(default_factory=list)  # what is wrong with the manifest (shared.errors.Fault)
     files: list[ModelFile] = Field(default_factory=list)  # what was stored for the version
+    declaration: dict[str, Any] | None = None  # what is registered, completed by what the files say; None before
+    origin: Origin | None = None  # where the files were fetched from; None when they were uploaded
     consumed: list[ConsumedBlob] = Field(default_factory=list)  # what has to be deleted after the registration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from shared.adapters.local.event_grid import LocalEventPublisher, open_event_gri
 from shared.adapters.local.resource_store import SqliteResourceStore, open_resource_store
 from shared.commit import Committer
 from shared.errors import AlreadyExists, Invalid, NotFound, PreconditionFailed
-from shared.ports import RecordQuery
-from shared.registry import Registry, version_key
+from shared.ports import RecordQuery, ResourceQuery
+from shared.registry.keys import version_key
+from shared.registry.models import Registry
 from shared.resources.base import Cause
 from shared.resources.model import ModelDeclaration, ModelFile
 from shared.resources.patches import ModelPatch
@@ -54,7 +56,7 @@ async def test_concurrent_registrations_get_versions_without_gap_or_double(
 async def test_the_same_upload_is_registered_once_however_often_it_is_asked(registry: Registry) -> None:
     made = await asyncio.gather(*[registry.register(declaration(), FILES, "upload-1", CAUSE) for _ in range(10)])
     assert {version.version for version in made} == {"1"}
-    assert await registry.registered_version("diabetes", "upload-1") == 1
+    assert await registry.registered_version("diabetes", "upload-1") == "1"
     assert await registry.registered_version("diabetes", "upload-2") is None
 
 
@@ -70,13 +72,20 @@ async def test_the_event_has_azure_mls_payload(registry: Registry, store: Sqlite
     }
 
 
-async def test_an_explicit_version_must_be_the_next_one(registry: Registry) -> None:
-    await registry.register(declaration(version=1), FILES, "upload-1", CAUSE)
-    with pytest.raises(AlreadyExists, match="version 1"):
-        await registry.register(declaration(version="1"), FILES, "upload-2", CAUSE)
-    with pytest.raises(Invalid, match="not the next one"):
-        await registry.register(declaration(version=7), FILES, "upload-3", CAUSE)
-    assert (await registry.register(declaration(version="2"), FILES, "upload-4", CAUSE)).version == "2"
+async def test_a_version_may_be_given_when_it_is_free_and_numbers_count_on_from_the_highest(registry: Registry) -> None:
+    assert (await registry.register(declaration(version=5), FILES, "upload-1", CAUSE)).version == "5"
+    with pytest.raises(AlreadyExists, match="version 5"):
+        await registry.register(declaration(version="5"), FILES, "upload-2", CAUSE)
+    assert (await registry.register(declaration(version=2), FILES, "upload-3", CAUSE)).version == "2"
+    assert (await registry.register(declaration(), FILES, "upload-4", CAUSE)).version == "6"
+    assert (
+        await registry.register(declaration(version="2026.11-rc1"), FILES, "upload-5", CAUSE)
+    ).version == "2026.11-rc1"
+    assert (await registry.get("diabetes")).version == "2026.11-rc1"
+    assert (await registry.register(declaration(), FILES, "upload-6", CAUSE)).version == "7"
+    for version in ("latest", "01", "-1", "a b", "x" * 31, 0):
+        with pytest.raises(Invalid, match="not accepted"):
+            await registry.register(declaration(version=version), FILES, "upload-7", CAUSE)
 
 
 async def test_reading_says_whether_the_name_or_the_version_is_unknown(registry: Registry) -> None:
@@ -94,14 +103,15 @@ async def test_reading_says_whether_the_name_or_the_version_is_unknown(registry:
 async def test_versions_are_listed_newest_first_over_pages(registry: Registry) -> None:
     for index in range(12):
         await registry.register(declaration(), FILES, f"upload-{index}", CAUSE)
-    first = await registry.list_versions("diabetes", limit=5, continuation=None)
-    second = await registry.list_versions("diabetes", limit=5, continuation=first.continuation)
-    third = await registry.list_versions("diabetes", limit=5, continuation=second.continuation)
+    query = ResourceQuery("model", "diabetes", "versions", sort="created", descending=True, limit=5)
+    first = await registry.list_versions(query)
+    second = await registry.list_versions(replace(query, after=first.continuation))
+    third = await registry.list_versions(replace(query, after=second.continuation))
     found = [r.version for page in (first, second, third) for r in page.items]
     assert found == [str(number) for number in range(12, 0, -1)]
     assert third.continuation is None
     with pytest.raises(NotFound):
-        await registry.list_versions("nothing", limit=5, continuation=None)
+        await registry.list_versions(replace(query, name="nothing"))
 
 
 async def test_tags_change_properties_do_not(registry: Registry, store: SqliteResourceStore) -> None:
@@ -114,7 +124,7 @@ async def test_tags_change_properties_do_not(registry: Registry, store: SqliteRe
     assert (changed.tags, changed.properties) == ({"b": "2", "c": "3"}, {"p": "1", "q": "2"})
     assert (changed.description, changed.generation, changed.revision) == ("new", 1, 2)
     assert changed.spec == first.spec
-    head = (await registry.list_models(limit=10, continuation=None)).items[0]
+    head = (await registry.list_models(ResourceQuery("model"))).items[0]
     assert (head.tags, head.description) == ({"b": "2", "c": "3"}, "new")
     with pytest.raises(PreconditionFailed):
         await registry.update("diabetes", "1", patch, if_match=etag, cause=CAUSE)

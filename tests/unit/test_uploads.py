@@ -48,7 +48,8 @@ async def test_files_may_arrive_in_any_order_and_events_twice(plane: ControlPlan
         if not (plane.deps.settings.data_dir / "uploads" / "d" / name).exists():
             drop(plane, f"d/{name}", contents[name])
         await plane.storage_event(blob_created(f"d/{name}", f"e-{index}"))
-    versions = await plane.deps.registry.list_versions("diabetes", limit=10, continuation=None)
+    query = ResourceQuery("model", "diabetes", "versions", sort="created", descending=True)
+    versions = await plane.deps.registry.list_versions(query)
     assert [version.version for version in versions.items] == ["1"]
     found = await uploads(plane)
     assert len(found) == 1
@@ -81,7 +82,7 @@ async def test_the_same_folder_can_be_used_again(plane: ControlPlane) -> None:
         for upload in await uploads(plane):
             await plane.loop.enqueue(WorkMessage(upload.key))
         await drain(plane)
-    versions = (await plane.deps.registry.list_versions("diabetes", limit=10, continuation=None)).items
+    versions = (await plane.deps.registry.list_versions(ResourceQuery("model", "diabetes", "versions"))).items
     assert len({version.spec["files"][0]["sha256"] for version in versions}) == 3
 
 
@@ -165,7 +166,7 @@ async def test_blobs_elsewhere_or_with_strange_names_change_nothing(plane: Contr
 async def test_a_request_registers_at_once_and_again_finds_it_done(plane: ControlPlane) -> None:
     stage(plane, "u-12345678", "model.onnx", b"onnx")
     first = await request(plane, "u-12345678")
-    assert (first.status["phase"], first.status["model_version"]) == ("Completed", 1)
+    assert (first.status["phase"], first.status["model_version"]) == ("Completed", "1")
     again = await request(plane, "u-12345678")
     assert (again.status["model_version"], again.revision) == (1, 1)
     assert not (plane.deps.settings.data_dir / "staging" / "u-12345678" / "model.onnx").exists()
@@ -185,7 +186,7 @@ async def test_a_registration_whose_record_was_lost_is_found_not_repeated(plane:
 
     await plane.deps.store._database.write(forget)  # type: ignore[attr-defined]
     again = await request(other, "u-12345678")
-    assert again.status["model_version"] == first.status["model_version"] == 1
+    assert again.status["model_version"] == first.status["model_version"] == "1"
 
 
 async def test_a_crash_between_registering_and_recording_leaves_no_file_behind(plane: ControlPlane) -> None:
@@ -206,7 +207,7 @@ async def test_a_crash_between_registering_and_recording_leaves_no_file_behind(p
     await plane.loop.enqueue(WorkMessage(upload.key))
     await drain(plane)
     found = (await uploads(plane))[0]
-    assert (found.status["phase"], found.status["model_version"]) == ("Completed", 1)
+    assert (found.status["phase"], found.status["model_version"]) == ("Completed", "1")
     assert not manifest.exists()
     assert not model.exists()
 

@@ -174,9 +174,6 @@ def resources_sql(query: ResourceQuery, span: sort_keys.KeyRange, terms: Sequenc
     if times is not None and query.sort != "created":
         conditions += [f"{place}.created_key >= ?", f"{place}.created_key < ?"]
         values += [times.low, times.high]
-    if query.name is not None and query.sort == "created":
-        conditions.append("d.partition = ?")
-        values.append(ResourceKey(query.kind, query.name).partition)
     if query.unfinished_before is not None:
         conditions += ["d.unfinished = 1", "d.due_at <= ?"]
         values.append(format_time(query.unfinished_before))

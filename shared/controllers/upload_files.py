@@ -1,0 +1,72 @@
+"""What happens to a model's files between their arrival and the registration: brought, unpacked, looked at by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shared.controllers.outcome import Deps
+from shared.controllers.upload_decision import ARCHIVE_SUFFIXES, MAX_FILES, wants_unpacking
+from shared.errors import Fault, Invalid
+from shared.resources.model import ModelDeclaration, ModelFile, ModelType, Origin
+
+MAX_MLMODEL_BYTES = 1024 * 1024
+
+
+def without_query(url: str) -> str:
+    """The URL without its query and fragment, which may hold a signature."""
+    return url.partition("?")[0].partition("#")[0]
+
+
+async def fetched(declaration: ModelDeclaration, deps: Deps) -> tuple[list[ModelFile], Origin]:
+    """The files that the declaration's path names elsewhere, stored here, and where they came from. Raises what the
+    source raises: Invalid for a place that is not allowed, NotFound, TooLarge, Retryable."""
+    from shared.sources.fetch import fetch
+
+    uri = declaration.path
+    found = await fetch(uri, deps.open_source(uri), deps.artifacts, max_files=MAX_FILES)
+    pins = sorted({version for version in found.versions.values() if version})
+    pinned = f"#{pins[0]}" if len(pins) == 1 else ""
+    return list(found.files), Origin(system=uri.partition(":")[0], id=f"{without_query(uri)}{pinned}"[:2048])
+
+
+async def completed_by_files(
+    declaration: ModelDeclaration, files: Sequence[ModelFile], deps: Deps
+) -> tuple[ModelDeclaration, list[ModelFile]]:
+    """The declaration and the files as they are registered: an archive unpacked, MLflow's flavors and run read from
+    MLmodel. Raises Invalid for an archive or an MLmodel that is not accepted."""
+    kept, path = list(files), declaration.path
+    if wants_unpacking(declaration):
+        kept, path = await _unpacked(declaration, files, deps), "."
+    elif declaration.path.startswith(("http", "s3:", "runs:", "azureml:")):
+        path = kept[0].path if len(kept) == 1 else "."
+    completed = declaration.model_copy(update={"path": path})
+    mlmodel = next((file for file in kept if file.path.rpartition("/")[2] == "MLmodel"), None)
+    if mlmodel is None:
+        if declaration.type == ModelType.MLFLOW:
+            fault = Fault("there is no file MLmodel", "/type", allowed="a folder that MLflow wrote")
+            raise Invalid("the files are not an MLflow model", faults=(fault,))
+        return completed, kept
+    return await _with_mlmodel(completed, mlmodel, deps), kept
+
+
+async def _unpacked(declaration: ModelDeclaration, files: Sequence[ModelFile], deps: Deps) -> list[ModelFile]:
+    from shared.sources.archives import ArchiveLimits, unpack
+
+    if len(files) != 1:
+        fault = Fault(f"{declaration.path!r} is not one file", "/unpack", allowed=", ".join(ARCHIVE_SUFFIXES))
+        raise Invalid("only an archive can be unpacked", faults=(fault,))
+    limits = ArchiveLimits(max_files=MAX_FILES, max_bytes=deps.settings.model_source_max_bytes)
+    return list(await unpack(files[0], deps.artifacts, limits=limits))
+
+
+async def _with_mlmodel(declaration: ModelDeclaration, file: ModelFile, deps: Deps) -> ModelDeclaration:
+    from shared.inspection.mlmodel import read_mlmodel
+
+    if file.size_bytes > MAX_MLMODEL_BYTES:
+        raise Invalid(f"{file.path} has {file.size_bytes} bytes, at most {MAX_MLMODEL_BYTES} are read")
+    content = b"".join([chunk async for chunk in deps.artifacts.read(file.sha256)])
+    found = read_mlmodel(content.decode(errors="replace"), file.path)
+    said = {"flavors": found.flavors, "run_id": found.run_id}
+    return declaration.model_copy(
+        update={name: value for name, value in said.items() if value and getattr(declaration, name) is None}
+    )
