@@ -168,7 +168,7 @@ async def test_a_request_registers_at_once_and_again_finds_it_done(plane: Contro
     first = await request(plane, "u-12345678")
     assert (first.status["phase"], first.status["model_version"]) == ("Completed", "1")
     again = await request(plane, "u-12345678")
-    assert (again.status["model_version"], again.revision) == (1, 1)
+    assert (again.status["model_version"], again.revision) == ("1", 1)
     assert not (plane.deps.settings.data_dir / "staging" / "u-12345678" / "model.onnx").exists()
 
 
