@@ -96,3 +96,10 @@ async def list_audit(req: func.HttpRequest) -> func.HttpResponse:
 async def list_audit_heads(req: func.HttpRequest) -> func.HttpResponse:
     """What each history must end with."""
     return await answer("list_audit_heads", req)
+
+
+@bp.function_name("collect_garbage")
+@bp.route("artifacts/collect", methods=["POST"])
+async def collect_garbage(req: func.HttpRequest) -> func.HttpResponse:
+    """Delete stored files that nothing refers to."""
+    return await answer("collect_garbage", req)

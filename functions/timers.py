@@ -26,3 +26,10 @@ async def look_again(timer: func.TimerRequest) -> None:
 async def expire_staged(timer: func.TimerRequest) -> None:
     """Delete files that were sent long ago and never registered."""
     await control_plane().expire_staged()
+
+
+@bp.function_name("collect_unused_artifacts")
+@bp.timer_trigger(arg_name="timer", schedule="0 41 3 * * *")
+async def collect_unused_artifacts(timer: func.TimerRequest) -> None:
+    """Delete stored files that nothing refers to any more."""
+    await control_plane().collect_garbage()

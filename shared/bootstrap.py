@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from shared.adapters.local.clock import SystemClock
 from shared.commit import Committer, TransactionalStore
@@ -16,6 +16,7 @@ from shared.events.wire import from_wire
 from shared.intake import Intake
 from shared.leases import Leases
 from shared.ports import (
+    ArtifactInventory,
     ArtifactStore,
     Clock,
     EventPublisher,
@@ -25,12 +26,18 @@ from shared.ports import (
     WorkQueue,
 )
 from shared.reactions import reactions_to
+from shared.registry.garbage import Collection, GarbageCollector
 from shared.registry.labels import Labels
 from shared.registry.lifecycle import Lifecycle
 from shared.registry.models import Registry
 from shared.registry.policies import Policies
 from shared.resources.base import Cause
 from shared.settings import Settings, load_settings
+
+
+class InventoriedStore(ArtifactStore, ArtifactInventory, Protocol):
+    """What is assembled with: the files and what there is of them, in one adapter."""
+
 
 SWEEP_LEASE_S = 60.0
 SWEEP_LIMIT = 500
@@ -69,6 +76,12 @@ class ControlPlane:
         await self.intake.take_up(Cause(actor="look_again", type="timer", id="look_again"))
         return await self.loop.enqueue_overdue(sorted(CONTROLLERS))
 
+    async def collect_garbage(self) -> Collection | None:
+        """Delete stored files that nothing refers to; what was done, None when another host does it."""
+        if not await self.leases.acquire("collect_garbage", duration_s=SWEEP_LEASE_S):
+            return None
+        return await self.deps.garbage.collect()
+
     async def expire_staged(self) -> int:
         """Delete staged files nobody registered; how many."""
         if not await self.leases.acquire("expire_staged", duration_s=SWEEP_LEASE_S):
@@ -87,7 +100,7 @@ def assemble(
     settings: Settings,
     store: TransactionalStore,
     uploads: UploadArea,
-    artifacts: ArtifactStore,
+    artifacts: InventoriedStore,
     queue: WorkQueue,
     publisher: EventPublisher,
     subscriptions: EventSubscriptions,
@@ -110,6 +123,7 @@ def assemble(
             policies=Policies(uploads),
             labels=Labels(registry, committer),
             lifecycle=Lifecycle(store, registry, committer),
+            garbage=GarbageCollector(store, artifacts, clock, retention_s=settings.artifact_retention_s),
             open_source=_source_opener(settings, store, artifacts),
         )
     )

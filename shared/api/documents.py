@@ -333,6 +333,22 @@ class AuditHeadPage(Document):
     continuation: str | None
 
 
+class CollectionRequest(Document):
+    """Collect garbage."""
+
+    dry_run: StrictBool = Field(default=False, description="only count what would be deleted")
+
+
+class CollectionDone(Document):
+    """What a garbage collection did."""
+
+    dry_run: bool
+    kept: int = Field(description="files that something refers to")
+    young: int = Field(description="files that nothing refers to, not old enough")
+    collected: int = Field(description="files that were deleted")
+    collected_bytes: int
+
+
 class ModelPage(Document):
     items: list[ModelSummary]
     continuation: str | None

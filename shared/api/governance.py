@@ -1,8 +1,9 @@
-"""REST: policies and the audit."""
+"""REST: policies, the audit, the garbage collection."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from shared.api import documents as doc
 from shared.api.message import ApiRequest, ApiResponse
@@ -63,3 +64,10 @@ async def list_audit_heads(request: ApiRequest, plane: ControlPlane) -> ApiRespo
         if one.history_hash
     ]
     return ApiResponse(200, {"items": items, "continuation": page.continuation})
+
+
+async def collect_garbage(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Delete stored files that nothing refers to and that are older than the retention; with dry_run only count."""
+    asked = request.json(doc.CollectionRequest)
+    done = await plane.deps.garbage.collect(dry_run=asked.dry_run)
+    return ApiResponse(200, doc.CollectionDone(**asdict(done)).model_dump())

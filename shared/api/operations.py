@@ -125,6 +125,15 @@ GOVERNANCE = (
         (400, 422),
         query=PAGING,
     ),
+    Operation(
+        "collect_garbage",
+        "POST",
+        "artifacts/collect",
+        governance.collect_garbage,
+        {200: doc.CollectionDone},
+        _BODY,
+        doc.CollectionRequest,
+    ),
 )
 
 OPERATIONS: dict[str, Operation] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.commit import Committer, TransactionalStore
 from shared.events.types import EventDraft
 from shared.ports import ArtifactStore, Clock, EventSubscriptions, ModelSource, UploadArea, WorkQueue
+from shared.registry.garbage import GarbageCollector
 from shared.registry.labels import Labels
 from shared.registry.lifecycle import Lifecycle
 from shared.registry.models import Registry
@@ -32,6 +33,7 @@ class Deps:
     policies: Policies
     labels: Labels
     lifecycle: Lifecycle
+    garbage: GarbageCollector
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.controllers.outcome import Controller, Deps, Outcome
@@ -22,7 +22,7 @@ from shared.controllers.upload_decision import (
 )
 from shared.controllers.upload_files import completed_by_files, fetched, without_query
 from shared.declarations.manifest import MANIFEST_NAMES, read_manifest
-from shared.errors import Conflict, Fault, NotFound, SlipwayError
+from shared.errors import Conflict, Fault, NotFound, Retryable, SlipwayError
 from shared.events import types
 from shared.paths import is_under
 from shared.ports import BlobInfo
@@ -108,6 +108,7 @@ class _Steps:
         if refused := await self._refused(step.declaration, sizes):
             return refused
         files: list[ModelFile] = []
+        begun = self.deps.clock.now()
         for path, blob in step.files.items():
             try:
                 artifact = await self.deps.artifacts.adopt(self.spec.container, blob)
@@ -118,11 +119,17 @@ class _Steps:
         if failed := await self._look_into(step.declaration, files):
             return failed
         if self.spec.container == "staging":
+            self._check_age(begun)
             return await self._register(self._completed(step.declaration))
         if self.spec.manifest_etag is not None:
             self.status.consumed.append(ConsumedBlob(path=self._manifest_path, etag=self.spec.manifest_etag))
         self.status.missing = []
         return self._outcome(UploadPhase.REGISTERING, "FilesStored", "the files are stored", look_again_after_s=0)
+
+    def _check_age(self, begun: datetime) -> None:
+        """Files that no resource names yet must be registered well before the garbage collection may take them."""
+        if self.deps.clock.now() - begun > timedelta(seconds=self.deps.settings.artifact_retention_s / 2):
+            raise Retryable("storing the files took so long that they may be collected", remedy="it is tried again")
 
     async def _fetch(self, step: Fetch) -> Outcome:
         place = without_query(step.declaration.path)

@@ -18,16 +18,20 @@ from shared.adapters.local.clock import SystemClock
 from shared.adapters.local.signing import UrlSigner
 from shared.adapters.local.upload_area import LocalUploadArea
 from shared.local_host.blob_endpoint import add_blob_routes
-from shared.ports import ArtifactStore, BlobInfo, Container, SignedUrl, UploadArea
+from shared.ports import ArtifactInventory, ArtifactStore, BlobInfo, Container, SignedUrl, UploadArea
 from shared.resources.events import Event
 from tests.azurite import AzuriteServer
+
+
+class InventoriedStore(ArtifactStore, ArtifactInventory, Protocol):
+    """Both ports, which one adapter implements."""
 
 
 class Blobs(Protocol):
     """What a test needs beside the two ports."""
 
     area: UploadArea
-    store: ArtifactStore
+    store: InventoriedStore
 
     async def drop(self, container: Container, path: str, content: bytes) -> BlobInfo:
         """Write a blob as people do (not by a signed URL), and its description."""

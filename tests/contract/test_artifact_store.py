@@ -8,6 +8,7 @@ import hashlib
 import os
 import tracemalloc
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -206,3 +207,52 @@ async def test_a_download_url_opens_nothing_else(blobs: Blobs) -> None:
     for filename in ("", "../x", "a/b", "a\r\nSet-Cookie: x"):
         with pytest.raises(Invalid):
             await blobs.store.download_url(one.sha256, filename=filename, expires_in_s=60)
+
+
+async def test_the_inventory_lists_every_artifact_once_over_its_pages(blobs: Blobs) -> None:
+    stored = [await blobs.store.put(chunked(bytes([number]))) for number in range(7)]
+    found, after = [], None
+    while True:
+        page = await blobs.store.list_artifacts(after=after, limit=3)
+        assert len(page.items) <= 3
+        found += [(one.sha256, one.size_bytes) for one in page.items]
+        after = page.continuation
+        if after is None:
+            break
+    assert found == sorted((one.sha256, one.size_bytes) for one in stored)
+
+
+async def test_what_is_stored_or_adopted_again_is_renewed_and_then_not_deleted(blobs: Blobs) -> None:
+    now = lambda: datetime.now(UTC)  # noqa: E731
+    stored = await blobs.store.put(chunked(b"content"))
+    await asyncio.sleep(1.1)  # Blob Storage keeps whole seconds
+    limit = now()
+    again = await blobs.store.put(chunked(b"content"))
+    assert again == stored
+    assert not await blobs.store.delete_if_older(stored.sha256, limit - timedelta(seconds=1))
+    await asyncio.sleep(1.1)
+    limit = now()
+    blob = await blobs.drop("uploads", "x", b"content")
+    assert await blobs.store.adopt("uploads", blob) == stored
+    assert not await blobs.store.delete_if_older(stored.sha256, limit - timedelta(seconds=1))
+    assert await read_all(blobs.store, stored.sha256) == b"content"
+    assert await blobs.store.delete_if_older(stored.sha256, now() + timedelta(seconds=5))
+    assert not await blobs.store.delete_if_older(stored.sha256, now() + timedelta(seconds=5))
+    with pytest.raises(NotFound):
+        await read_all(blobs.store, stored.sha256)
+
+
+async def test_storing_and_deleting_at_once_never_leaves_a_stored_artifact_missing(blobs: Blobs) -> None:
+    """What `put` answered after the last deletion began is there, whoever won."""
+
+    async def collect() -> None:
+        for _ in range(60):
+            await blobs.store.delete_if_older(of(b"contended").sha256, began)
+
+    for _ in range(5):
+        await asyncio.sleep(0.02)
+        began = datetime.now(UTC)  # what the round before left is older, what this one stores is not
+        puts = (blobs.store.put(chunked(b"contended")) for _ in range(8))
+        await asyncio.gather(collect(), *puts)
+        if "Azure" not in type(blobs).__name__:  # there, times are whole seconds: `began` may be older than the put
+            assert await read_all(blobs.store, of(b"contended").sha256) == b"contended"

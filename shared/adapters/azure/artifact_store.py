@@ -7,15 +7,23 @@ import base64
 import hashlib
 import uuid
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shared.adapters.azure.blob_service import TRANSFER_BYTES, BlobUrlSigner
 from shared.adapters.azure.errors import translated
-from shared.adapters.blob_paths import artifact_path, check_container, check_filename, check_path, check_range, verified
+from shared.adapters.blob_paths import (
+    artifact_path,
+    check_container,
+    check_filename,
+    check_path,
+    check_range,
+    is_sha256,
+    verified,
+)
 from shared.errors import Conflict, NotFound, Retryable
-from shared.ports import Artifact, BlobInfo, Container, SignedUrl
+from shared.ports import Artifact, BlobInfo, Container, Page, SignedUrl, StoredArtifact
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobClient, BlobServiceClient
@@ -60,7 +68,8 @@ class AzureArtifactStore:
             with translated("storing an artifact"):
                 await self._blob(artifact.sha256).upload_blob(content, **_if_missing())
         except Conflict:
-            await self._await_copy(artifact)  # it is there already, or just coming
+            if not await self._is_there(artifact):  # it was, or is just coming; unless it was collected meanwhile
+                return await self._put_small(content)
         return artifact
 
     async def adopt(self, container: Container, blob: BlobInfo) -> Artifact:
@@ -97,8 +106,11 @@ class AzureArtifactStore:
         await self._await_copy(artifact)
 
     async def _is_there(self, artifact: Artifact) -> bool:
+        """Whether it is there and whole; then it is renewed: writing metadata changes its ETag and its time."""
         try:
             await self._await_copy(artifact)
+            with translated(f"renewing the artifact {artifact.sha256}"):
+                await self._blob(artifact.sha256).set_blob_metadata({"renewed": uuid.uuid4().hex})
         except NotFound:
             return False
         return True
@@ -151,6 +163,37 @@ class AzureArtifactStore:
         }
         url = await self._signer.url(ARTIFACTS, blob.blob_name, "r", expires_at, headers)
         return SignedUrl(url=url, method="GET", expires_at=expires_at)
+
+    async def list_artifacts(self, *, after: str | None = None, limit: int = 1000) -> Page[StoredArtifact]:
+        """See ArtifactInventory. The continuation is the service's own."""
+        container = self._service.get_container_client(ARTIFACTS)
+        with translated("listing the artifacts"):
+            listing = container.list_blobs(name_starts_with="sha256/", results_per_page=limit)
+            pages: Any = listing.by_page(continuation_token=after)
+            found = [blob async for blob in await anext(pages)]
+        items = []
+        for blob in found:
+            sha256 = blob.name.removeprefix("sha256/").replace("/", "")
+            if is_sha256(sha256):
+                items.append(StoredArtifact(sha256, blob.size, blob.last_modified))
+        return Page(tuple(items), pages.continuation_token or None)
+
+    async def delete_if_older(self, sha256: str, than: datetime) -> bool:
+        """See ArtifactInventory. Deletes exactly the state whose time was looked at."""
+        from azure.core import MatchConditions
+
+        blob = self._blob(sha256)
+        try:
+            with translated(f"collecting the artifact {sha256}"):
+                properties = await blob.get_blob_properties()
+                if properties.last_modified >= than or properties.copy.status == "pending":
+                    return False
+                await blob.delete_blob(
+                    delete_snapshots="include", etag=properties.etag, match_condition=MatchConditions.IfNotModified
+                )
+        except (NotFound, Conflict):
+            return False
+        return True
 
     async def delete(self, sha256: str) -> None:
         """See ArtifactStore."""

@@ -6,10 +6,19 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from shared.adapters.blob_paths import artifact_path, check_container, check_filename, check_path, check_range, verified
+from shared.adapters.blob_paths import (
+    artifact_path,
+    check_container,
+    check_filename,
+    check_path,
+    check_range,
+    is_sha256,
+    verified,
+)
 from shared.adapters.local.blob_folders import (
     blob_etag,
     etag_of,
@@ -19,12 +28,13 @@ from shared.adapters.local.blob_folders import (
     open_parent,
     publish,
     received_sha256,
+    scan,
 )
 from shared.adapters.local.partial_file import PartialFile, TemporaryName, disk_errors, linked_file
 from shared.adapters.local.signing import UrlSigner
 from shared.adapters.local.threads import run_to_end
 from shared.errors import AlreadyExists, Conflict, NotFound
-from shared.ports import Artifact, BlobInfo, Container, SignedUrl
+from shared.ports import Artifact, BlobInfo, Container, Page, SignedUrl, StoredArtifact
 
 ARTIFACTS = "artifacts"
 READ_BYTES = 1 << 20
@@ -65,9 +75,18 @@ class LocalArtifactStore:
                 publish(file, self._root, path)
 
     def _holds(self, artifact: Artifact) -> bool:
+        """Whether it is there and whole; then it is renewed. Waits for a collection that is just looking at it."""
+        path = artifact_path(artifact.sha256)
         try:
-            with open_blob(self._root, artifact_path(artifact.sha256)) as descriptor:
-                return os.fstat(descriptor).st_size == artifact.size_bytes
+            with open_blob(self._root, path) as descriptor:
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+                state = os.fstat(descriptor)
+                with open_blob(self._root, path) as now:
+                    if os.fstat(now).st_ino != state.st_ino or state.st_size != artifact.size_bytes:
+                        return False
+                with disk_errors():
+                    os.utime(descriptor, ns=(state.st_atime_ns, state.st_mtime_ns))  # sets the time of change of status
+                return True
         except NotFound:
             return False
 
@@ -135,6 +154,36 @@ class LocalArtifactStore:
         query = self._signer.sign("GET", target, expires_at, {"filename": check_filename(filename)})
         return SignedUrl(url=f"{target}?{query}", method="GET", expires_at=expires_at)
 
+    async def list_artifacts(self, *, after: str | None = None, limit: int = 1000) -> Page[StoredArtifact]:
+        """See ArtifactInventory. The continuation is the last digest."""
+        return await asyncio.to_thread(self._list, after or "", limit)
+
+    def _list(self, after: str, limit: int) -> Page[StoredArtifact]:
+        found: list[StoredArtifact] = []
+        for start in range(int(after[:2] or "0", 16), 256):
+            for path, state in sorted(scan(self._root, f"sha256/{start:02x}/")):
+                sha256 = path.removeprefix("sha256/").replace("/", "")
+                if sha256 > after and is_sha256(sha256):
+                    found.append(StoredArtifact(sha256, state.st_size, _renewed_at(state)))
+            if len(found) > limit:
+                return Page(tuple(found[:limit]), found[limit - 1].sha256)
+        return Page(tuple(found))
+
+    async def delete_if_older(self, sha256: str, than: datetime) -> bool:
+        """See ArtifactInventory."""
+        return await run_to_end(lambda: self._delete_if_older(artifact_path(sha256), than))
+
+    def _delete_if_older(self, path: str, than: datetime) -> bool:
+        try:
+            with open_blob(self._root, path) as descriptor:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _renewed_at(os.fstat(descriptor)) >= than:
+                    return False
+                self._delete(path)  # whoever waits in `_holds` finds it gone
+                return True
+        except (NotFound, BlockingIOError):
+            return False
+
     async def delete(self, sha256: str) -> None:
         """See ArtifactStore."""
         await asyncio.to_thread(self._delete, artifact_path(sha256))
@@ -146,6 +195,11 @@ class LocalArtifactStore:
                 os.fsync(folder)
         except (NotFound, FileNotFoundError):
             pass  # it was not there
+
+
+def _renewed_at(state: os.stat_result) -> datetime:
+    """The time of the last change of status: linking, renaming and `_holds` set it, nothing can set it back."""
+    return datetime.fromtimestamp(state.st_ctime, UTC)
 
 
 async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
