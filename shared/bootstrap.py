@@ -13,6 +13,7 @@ from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
 from shared.events.wire import from_wire
+from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
 from shared.ports import (
@@ -123,6 +124,7 @@ def assemble(
             policies=Policies(uploads),
             labels=Labels(registry, committer),
             lifecycle=Lifecycle(store, registry, committer),
+            inspector=Inspector(max_file_bytes=settings.inspect_max_bytes, timeout_s=settings.inspect_timeout_s),
             garbage=GarbageCollector(store, artifacts, clock, retention_s=settings.artifact_retention_s),
             open_source=_source_opener(settings, store, artifacts),
         )

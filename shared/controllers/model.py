@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.errors import DeletionRequired
 from shared.events import types
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
-from shared.resources.inspection import ModelInspection
+from shared.resources.inspection import ModelInspection, Severity
 from shared.resources.model import ModelPhase, ModelSpec, ModelVersionStatus
+
+SEVERITIES = get_args(Severity)
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -32,37 +34,33 @@ async def _delete(resource: Resource, status: ModelVersionStatus, deps: Deps, ca
 
 
 async def _inspect(resource: Resource, status: ModelVersionStatus, deps: Deps) -> Outcome:
-    from shared.inspection.inspect import inspect_model
-
-    settings = deps.settings
-    found = await inspect_model(
-        ModelSpec.model_validate(resource.spec).files,
-        deps.artifacts,
-        max_file_bytes=settings.inspect_max_bytes,
-        timeout_s=settings.inspect_timeout_s,
-    )
+    found = await deps.inspector.inspect(ModelSpec.model_validate(resource.spec).files, deps.artifacts)
     status.inspection = found
     status.phase = ModelPhase.READY
     status.observed_generation = resource.generation
-    status.conditions = with_condition(status.conditions, _safe(found, deps))
+    status.conditions = with_condition(status.conditions, _accepted(found, deps))
     event = types.model_event(types.MODEL_INSPECTED, resource.name, str(resource.version), **_payload(found))
     return Outcome(status, (event,))
 
 
-def _safe(found: ModelInspection, deps: Deps) -> Condition:
-    flagged = [one for one in found.pickles if one.severity != "safe"]
-    invalid = [one for one in found.onnx if not one.valid]
-    reason, message = "NothingFound", "nothing suspicious was found"
-    if flagged:
-        reason = "PickleFlagged"
-        message = "; ".join(f"{one.path} is {one.severity}" for one in flagged[:10])
-    elif invalid:
-        reason, message = "OnnxInvalid", "; ".join(f"{one.path}: {one.problem}" for one in invalid[:10])
-    elif not found.complete:
-        reason, message = "NotAllLookedInto", "; ".join(f"{one.path}: {one.reason}" for one in found.skipped[:10])
-    status = ConditionStatus.FALSE if flagged or invalid else ConditionStatus.TRUE
-    if reason == "NotAllLookedInto":
-        status = ConditionStatus.UNKNOWN
+def _accepted(found: ModelInspection, deps: Deps) -> Condition:
+    """What is worst about the files."""
+    pickles = {severity: [one.path for one in found.pickles if one.severity == severity] for severity in SEVERITIES}
+    invalid = [f"{one.path}: {one.problem}" for one in found.onnx if not one.valid]
+    skipped = [f"{one.path}: {one.reason}" for one in found.skipped]
+    for status, reason, things in (
+        (ConditionStatus.FALSE, "PickleDangerous", pickles["dangerous"]),
+        (ConditionStatus.FALSE, "OnnxInvalid", invalid),
+        (ConditionStatus.UNKNOWN, "PickleUnreadable", pickles["unreadable"]),
+        (ConditionStatus.UNKNOWN, "NotAllLookedInto", skipped),
+        (ConditionStatus.UNKNOWN, "PickleUnknown", pickles["suspicious"]),
+    ):
+        if things:
+            return _condition(status, reason, "; ".join(things[:10])[:2000], deps)
+    return _condition(ConditionStatus.TRUE, "NothingFound", "nothing suspicious was found", deps)
+
+
+def _condition(status: ConditionStatus, reason: str, message: str, deps: Deps) -> Condition:
     return Condition(
         type="FilesAccepted", status=status, reason=reason, message=message, last_transition_time=deps.clock.now()
     )

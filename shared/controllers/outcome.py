@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared.commit import Committer, TransactionalStore
 from shared.events.types import EventDraft
+from shared.inspection.inspector import Inspector
 from shared.ports import ArtifactStore, Clock, EventSubscriptions, ModelSource, UploadArea, WorkQueue
 from shared.registry.garbage import GarbageCollector
 from shared.registry.labels import Labels
@@ -33,6 +34,7 @@ class Deps:
     policies: Policies
     labels: Labels
     lifecycle: Lifecycle
+    inspector: Inspector
     garbage: GarbageCollector
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
