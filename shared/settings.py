@@ -42,6 +42,17 @@ class Settings(Document):
     artifact_retention_s: float = Field(
         default=604800, ge=0, description="how long files that no version refers to are kept before they are collected"
     )
+    model_source_hosts: str = Field(
+        default="", description="hosts that models may be brought from: host, host:port, *.domain, with commas"
+    )
+    model_source_buckets: str = Field(default="", description="S3 buckets that models may be brought from, with commas")
+    model_source_max_bytes: int = Field(
+        default=20 * 2**30, ge=1, description="largest model that is brought from a URL or unpacked from an archive"
+    )
+    model_source_allow_loopback: bool = Field(
+        default=False, description="for tests and development: models may be brought from this machine, too"
+    )
+    s3_endpoint_url: str = Field(default="", description="an S3-compatible service; empty: the SDK's own choice")
     max_attempts: int = Field(default=8, ge=1, description="tries of a reconcile that fails retryably, then poison")
     retry_base_s: float = Field(default=2, gt=0, description="first back-off of a reconcile; doubles up to 10 minutes")
     outbox_grace_s: float = Field(

@@ -20,7 +20,7 @@ from shared.controllers.upload_decision import (
     Wait,
     decide,
 )
-from shared.controllers.upload_files import completed_by_files, fetched, without_query
+from shared.controllers.upload_files import completed_by_files, fetched
 from shared.declarations.manifest import MANIFEST_NAMES, read_manifest
 from shared.errors import Conflict, Fault, NotFound, Retryable, SlipwayError
 from shared.events import types
@@ -30,6 +30,7 @@ from shared.registry.policies import POLICY_PATH, Candidate
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
 from shared.resources.model import ModelDeclaration, ModelFile
 from shared.resources.upload import TERMINAL, TRANSITIONS, ConsumedBlob, UploadPhase, UploadSpec, UploadStatus
+from shared.sources.uris import without_query
 
 MAX_FAULTS = 100
 FETCH_AFTER_S = 0.05  # the look that fetches comes from the work queue: a request does not wait for it

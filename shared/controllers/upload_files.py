@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from shared.controllers.outcome import Deps
 from shared.controllers.upload_decision import ARCHIVE_SUFFIXES, MAX_FILES, wants_unpacking
 from shared.errors import Fault, Invalid
+from shared.paths import is_remote
 from shared.resources.model import ModelDeclaration, ModelFile, ModelType, Origin
+from shared.sources.uris import without_query
 
 MAX_MLMODEL_BYTES = 1024 * 1024
-
-
-def without_query(url: str) -> str:
-    """The URL without its query and fragment, which may hold a signature."""
-    return url.partition("?")[0].partition("#")[0]
 
 
 async def fetched(declaration: ModelDeclaration, deps: Deps) -> tuple[list[ModelFile], Origin]:
@@ -37,7 +34,7 @@ async def completed_by_files(
     kept, path = list(files), declaration.path
     if wants_unpacking(declaration):
         kept, path = await _unpacked(declaration, files, deps), "."
-    elif declaration.path.startswith(("http", "s3:", "runs:", "azureml:")):
+    elif is_remote(declaration.path):
         path = kept[0].path if len(kept) == 1 else "."
     completed = declaration.model_copy(update={"path": path})
     mlmodel = next((file for file in kept if file.path.rpartition("/")[2] == "MLmodel"), None)

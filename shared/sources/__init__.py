@@ -1,0 +1,1 @@
+"""Models that come from elsewhere: bringing the files of a URI, unpacking archives."""
