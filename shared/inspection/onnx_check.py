@@ -11,6 +11,9 @@ from typing import Any
 MAX_PROBLEM = 500
 MAX_ITEMS = 200  # inputs, outputs, external files
 MAX_METADATA = 50
+MAX_RANK = 64  # of a shape; a longer one is no tensor that a runtime has
+MAX_COUNT = 2**63 - 1
+MAX_LOCATION = 1024
 
 
 def check(path: str) -> dict[str, Any]:
@@ -24,11 +27,13 @@ def check(path: str) -> dict[str, Any]:
     except (DecodeError, ValueError, UnicodeDecodeError) as error:
         return found | {"problem": f"it is not an ONNX file: {str(error)[:MAX_PROBLEM]}"}
     found |= _described(model)
-    outside = [place for place in found["external_data"] if not _is_inside(place)]
+    places = sorted(set(_external(model.graph)))
+    found["external_data"] = [place[:MAX_LOCATION] for place in places[:MAX_ITEMS]]
+    outside = [place for place in places if not _is_inside(place)]
     if outside:  # refused before the checker would open them
         return found | {"problem": f"it refers to data outside of its folder: {outside[0]!r}"[:MAX_PROBLEM]}
     folder = posixpath.dirname(path)
-    for place in found["external_data"]:
+    for place in places:
         data = os.path.join(folder, place)
         found["size_bytes"] += os.path.getsize(data) if os.path.isfile(data) else 0
     try:
@@ -43,21 +48,31 @@ def _described(model: Any) -> dict[str, Any]:
     inputs = [value for value in model.graph.input if value.name not in given]
     return {
         "ir_version": model.ir_version,
-        "opsets": {entry.domain or "ai.onnx": entry.version for entry in model.opset_import},
+        "opsets": {(entry.domain or "ai.onnx")[:200]: entry.version for entry in model.opset_import[:MAX_ITEMS]},
         "producer": f"{model.producer_name} {model.producer_version}".strip()[:200],
         "inputs": [_tensor(value) for value in inputs[:MAX_ITEMS]],
         "outputs": [_tensor(value) for value in model.graph.output[:MAX_ITEMS]],
-        "parameter_count": sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
-        "external_data": sorted(set(_external(model.graph)))[:MAX_ITEMS],
+        "parameter_count": _parameter_count(model.graph),
         "metadata": {prop.key[:200]: prop.value[:1000] for prop in model.metadata_props[:MAX_METADATA]},
     }
+
+
+def _parameter_count(graph: Any) -> int | None:
+    """None when the dimensions are negative, or their product is no 64-bit number."""
+    count = 0
+    for tensor in graph.initializer:
+        if len(tensor.dims) > MAX_RANK or any(length < 0 for length in tensor.dims):
+            return None
+        count += math.prod(tensor.dims)
+    return count if count <= MAX_COUNT else None
 
 
 def _tensor(value: Any) -> dict[str, Any]:
     kind = value.type.WhichOneof("value")
     shape = None
     if kind in ("tensor_type", "sparse_tensor_type") and getattr(value.type, kind).HasField("shape"):
-        shape = [_dimension(dim) for dim in getattr(value.type, kind).shape.dim]
+        dimensions = getattr(value.type, kind).shape.dim
+        shape = [_dimension(dim) for dim in dimensions] if len(dimensions) <= MAX_RANK else None
     return {"name": value.name[:200], "dtype": _type_name(value.type), "shape": shape}
 
 

@@ -1,156 +1,176 @@
-"""Files that hold pickles, by picklescan, which reads their opcodes and never runs them. In the worker process only.
+"""Files that hold pickles: plain, compressed, NumPy's, and archives of them (PyTorch). In the worker process only.
 
-What cannot be looked into is never called safe.
+What a file is, is told by its bytes: a loader does not mind the name. What cannot be looked into is never called safe.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
-import os
-import pickletools
-import tempfile
+import tarfile
 import zipfile
-import zlib
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import IO, Any
 
-MAX_GLOBALS = 100
-MAX_PLAIN_BYTES = 2**30  # of a compressed pickle
+from shared.inspection.candidates import LZ4, NUMPY, SEVEN_ZIP, SNIFFED_BYTES, ZIP, is_certain, kind_of
+from shared.inspection.compression import BROKEN, TooMuch, compression_of, decompressed
+from shared.inspection.pickle_stream import MAX_GLOBALS, Finding, look, unreadable, worst_of
+
 MAX_MEMBERS = 10_000
-PIECE_BYTES = 1 << 20
-_CERTAIN = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".sav")  # names that promise a pickle
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz", b"\x5d\x00\x00": "lzma"}
-_ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
-_LZ4 = b"\x04\x22\x4d\x18"
-_ORDER = {"dangerous": 0, "suspicious": 1, "innocuous": 2}
+MAX_MEMBER_NAME = 200
+_TAR_MAGIC = (257, b"ustar")  # POSIX.1-2017, pax: the field "magic" of a header block
 
 
 def scan(path: str) -> dict[str, Any] | None:
     """What is in the file, as PickleInspection has it; None when there is no pickle in it."""
     with open(path, "rb") as file:
-        first = file.read(16)
-        file.seek(0)
-        if first.startswith(_LZ4):
-            return _unreadable(path, "it is compressed by LZ4, which is not looked into")
-        compression = next((name for magic, name in _COMPRESSED.items() if first.startswith(magic)), None)
-        if compression is None and first.startswith(_ZLIB):
-            compression = "zlib"
-        if compression is None:
-            return _scan_plain(path, file, first)
-        with tempfile.TemporaryFile() as plain:
-            try:
-                if not _decompress(file, plain, compression):
-                    return _unreadable(path, f"it holds more than {MAX_PLAIN_BYTES} bytes in {compression}")
-            except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-                return (
-                    _unreadable(path, f"it looks like {compression}, but is not: {error}"[:300])
-                    if _is_sure(path)
-                    else None
-                )
-            plain.seek(0)
-            first = plain.read(16)
-            plain.seek(0)
-            return _scan_plain(path, plain, first)
-
-
-def _scan_plain(path: str, file: IO[bytes], first: bytes) -> dict[str, Any] | None:
-    from picklescan.scanner import scan_bytes  # type: ignore[import-untyped]
-
-    problem = _problem_of_zip(file) if zipfile.is_zipfile(file) else None
-    file.seek(0)
-    try:
-        result = scan_bytes(file, path, os.path.splitext(path)[1].lower())
-    except (ValueError, EOFError, OSError, RuntimeError, SyntaxError) as error:
-        return _unreadable(path, f"{type(error).__name__}: {error}"[:300])
-    names = sorted({(_ORDER[found.safety.value], f"{found.module}.{found.name}"[:200]) for found in result.globals})
-    if result.scan_err and problem is None:
-        problem = "its end could not be read"
-    if not names and problem is None and not zipfile.is_zipfile(file):
-        file.seek(0)
-        broken = _not_a_pickle(file)
-        if broken is not None:
-            is_numpy = first.startswith(b"\x93NUMPY")
-            return _unreadable(path, broken) if _is_sure(path) and not is_numpy else None
-    if not names and problem is None and result.scanned_files == 0:
-        return None  # an archive without pickles
-    worst = min((order for order, _ in names), default=2)
-    severity = "dangerous" if worst == 0 else "suspicious" if worst == 1 else "unreadable" if problem else "safe"
+        found = worst_of(_findings(file, path))
+    if found is None:
+        return None
     return {
         "path": path,
-        "severity": severity,
-        "globals": [name for _, name in names[:MAX_GLOBALS]],
-        "problem": problem,
+        "severity": found.severity,
+        "globals": [name for _, name in sorted(found.names)[:MAX_GLOBALS]],
+        "member": found.member,
+        "problem": found.problem,
     }
 
 
-def _problem_of_zip(file: IO[bytes]) -> str | None:
-    """Why an archive cannot be looked into as a whole; None when it can."""
+def _findings(file: IO[bytes], name: str, *, is_plain: bool = False) -> Iterator[Finding]:
+    """What is found in a whole file. `is_plain`: it was compressed, and is not decompressed a second time."""
+    first = file.read(SNIFFED_BYTES)
+    is_tar = _is_tar(file)
+    file.seek(0)
+    if zipfile.is_zipfile(file) or first.startswith(ZIP):
+        yield from _in_zip(file)
+        if first.startswith(ZIP):
+            return
+    file.seek(0)  # an archive may stand behind a pickle, which is what pickle.load sees
+    compression = None if is_plain else compression_of(first)
+    if is_tar:
+        yield from _in_tar(file)
+    elif compression is not None:
+        yield from _in_compressed(file, name, compression)
+    elif (found := _in_content(file, name, first)) is not None:
+        yield found
+
+
+def _in_content(file: IO[bytes], name: str, first: bytes) -> Finding | None:
+    """What is found in what is neither compressed nor an archive that can be opened."""
+    if first.startswith(LZ4):
+        return unreadable("it is compressed by LZ4, which is not looked into")
+    if first.startswith(SEVEN_ZIP):
+        return unreadable("it is a 7z archive, which is not looked into")
+    if first.startswith(NUMPY):
+        return _in_numpy(file, name)
+    return look(file, name, certain=is_certain(name))
+
+
+def _in_numpy(file: IO[bytes], name: str) -> Finding:
+    """An array of objects is a pickle behind the header (numpy.lib.format); other arrays are numbers."""
+    from numpy.lib import format as npy
+
     try:
-        with zipfile.ZipFile(file) as archive:
-            members = archive.infolist()
-            if len(members) > MAX_MEMBERS:
-                return f"it has {len(members)} members, {MAX_MEMBERS} are looked into"
-            if any(member.flag_bits & 1 for member in members):
-                return "it is encrypted"
-            for member in members:
-                with archive.open(member) as inner:
-                    if inner.read(4) == b"PK\x03\x04":
-                        return f"the archive {member.filename[:100]!r} inside of it is not looked into"
-    except (zipfile.BadZipFile, NotImplementedError, OSError, RuntimeError, zlib.error) as error:
-        return f"it is a broken archive: {error}"[:300]
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        dtype = read(file)[2]
+    except (ValueError, TypeError, SyntaxError, UnicodeDecodeError) as error:
+        return unreadable(f"its NumPy header cannot be read: {error}")
+    if not dtype.hasobject:
+        return Finding("safe")
+    return look(file, name, certain=True) or unreadable("its objects cannot be read")
+
+
+def _in_compressed(file: IO[bytes], name: str, compression: str) -> Iterator[Finding]:
+    try:
+        plain = decompressed(file, compression)
+    except TooMuch as error:
+        yield unreadable(str(error))
+        return
+    except BROKEN as error:
+        if is_certain(name):
+            yield unreadable(f"it looks like {compression}, but is not: {error}")
+        return
+    with plain:
+        yield from _findings(plain, name, is_plain=True)
+
+
+def _in_zip(file: IO[bytes]) -> Iterator[Finding]:
+    """Every member that may be a pickle, also those of one name: readers differ in which of them they take."""
+    from picklescan.relaxed_zipfile import RelaxedZipFile  # type: ignore[import-untyped]
+
+    try:
+        with zipfile.ZipFile(file) as strict, RelaxedZipFile(file) as archive:
+            members = strict.infolist()
+            for member in members[:MAX_MEMBERS]:
+                if (problem := _problem_of(strict, member)) is not None:
+                    yield _named(unreadable(problem), member.filename)
+                yield from _in_member(archive, member)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError, RuntimeError) as error:
+        yield unreadable(f"it is a broken archive: {error}")
+        return
+    if len(members) > MAX_MEMBERS:
+        yield unreadable(f"it has {len(members)} members, {MAX_MEMBERS} are looked into")
+
+
+def _problem_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> str | None:
+    """Why careful readers refuse the member; None when they don't. PyTorch's reader takes it all the same."""
+    if member.flag_bits & 1:
+        return "it is encrypted"
+    try:
+        archive.open(member).close()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, RuntimeError) as error:
+        return f"it is a broken member: {error}"
     return None
 
 
-def _not_a_pickle(file: IO[bytes]) -> str | None:
-    """Why the bytes are no pickle; None when they are one."""
+def _in_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Finding]:
+    name = member.filename
     try:
-        for _ in pickletools.genops(file):
-            pass
-    except Exception as error:  # noqa: BLE001 - pickletools raises many kinds for what is no pickle
-        return f"it is not a pickle: {str(error)[:200]}"
-    return None
+        with archive.open(member) as file:
+            first = file.read(SNIFFED_BYTES)
+            if kind_of(name, first) != "pickle":
+                return
+            file.seek(0)
+            yield from (_named(found, name) for found in _in_stream(file, name, first))
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, *BROKEN) as error:
+        yield _named(unreadable(f"it cannot be read: {error}"), name)
 
 
-def _decompress(source: IO[bytes], target: IO[bytes], kind: str) -> bool:
-    """Whether all of it fitted."""
-    reader: Any
-    if kind == "zlib":
-        reader = _ZlibReader(source)
-    else:
-        openers: dict[str, Any] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open, "lzma": lzma.open}
-        reader = openers[kind](source)
-    size_bytes = 0
-    while piece := reader.read(PIECE_BYTES):
-        size_bytes += len(piece)
-        if size_bytes > MAX_PLAIN_BYTES:
-            return False
-        target.write(piece)
-    return True
+def _in_tar(file: IO[bytes]) -> Iterator[Finding]:
+    """Members are read where they stand; nothing is extracted."""
+    count = 0
+    try:
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            for member in archive:
+                count += 1
+                if count > MAX_MEMBERS:
+                    yield unreadable(f"it has more than {MAX_MEMBERS} members, {MAX_MEMBERS} are looked into")
+                    return
+                content = archive.extractfile(member) if member.isreg() else None
+                if content is None:
+                    continue
+                first = content.read(SNIFFED_BYTES)
+                content.seek(0)
+                yield from (_named(found, member.name) for found in _in_stream(content, member.name, first))
+    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+        yield unreadable(f"it is a broken archive: {error}")
 
 
-class _ZlibReader(io.RawIOBase):
-    """Reads a zlib stream piece by piece."""
-
-    def __init__(self, source: IO[bytes]) -> None:
-        self._source = source
-        self._inflater = zlib.decompressobj()
-
-    def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes; b"" at the end. Raises zlib.error."""
-        while not self._inflater.eof:
-            data = self._inflater.unconsumed_tail or self._source.read(PIECE_BYTES)
-            if not data:
-                raise EOFError("it ends too early")
-            if piece := self._inflater.decompress(data, max(size, 1)):
-                return piece
-        return b""
+def _in_stream(file: IO[bytes], name: str, first: bytes) -> Iterator[Finding]:
+    """What is found in a member. Archives in archives are not opened: a bomb may have any number of layers."""
+    if first.startswith(ZIP):
+        yield unreadable("it is an archive inside of an archive, which is not looked into")
+    elif (compression := compression_of(first)) is not None:
+        yield from _in_compressed(file, name, compression)
+    elif (found := _in_content(file, name, first)) is not None:
+        yield found
 
 
-def _is_sure(path: str) -> bool:
-    return path.lower().endswith(_CERTAIN)
+def _named(found: Finding, member: str) -> Finding:
+    return replace(found, member=member[:MAX_MEMBER_NAME])
 
 
-def _unreadable(path: str, problem: str) -> dict[str, Any]:
-    return {"path": path, "severity": "unreadable", "globals": [], "problem": problem}
+def _is_tar(file: IO[bytes]) -> bool:
+    offset, magic = _TAR_MAGIC
+    file.seek(offset)
+    return file.read(len(magic)) == magic

@@ -17,7 +17,8 @@ class TensorInfo(Document):
     name: str = Field(description="its name in the graph")
     dtype: str = Field(description="float32, int64, string...; sequence(...), map(...), optional(...) for others")
     shape: list[int | str | None] | None = Field(
-        description="a number, the name of a symbol, or null for an unknown length; null as a whole: no shape is given"
+        description="a number, the name of a symbol, or null for an unknown length; null as a whole: no shape "
+        "is given, or one of more than 64 dimensions"
     )
 
 
@@ -32,7 +33,9 @@ class OnnxInspection(Document):
     producer: str = Field(default="", description="what wrote it, with its version")
     inputs: list[TensorInfo] = Field(default_factory=list, description="without those that have a value in the file")
     outputs: list[TensorInfo] = Field(default_factory=list)
-    parameter_count: int = Field(default=0, description="numbers in the initializers of the main graph")
+    parameter_count: int | None = Field(
+        default=0, description="numbers in the initializers of the main graph; null when they are no sizes of anything"
+    )
     size_bytes: int = Field(default=0, description="of the file and its external data together")
     external_data: list[str] = Field(default_factory=list, description="files with its weights, relative to it")
     metadata: dict[str, str] = Field(default_factory=dict, description="its metadata_props, cut to 50 of 1,000 letters")
@@ -47,6 +50,7 @@ class PickleInspection(Document):
         "unreadable: it could not be looked into; safe: neither"
     )
     globals: list[str] = Field(default_factory=list, description="what it would import, worst first, at most 100")
+    member: str | None = Field(default=None, description="of which member of the archive the severity is said")
     problem: str | None = Field(default=None, description="why it could not be looked into as a whole")
 
 
@@ -60,6 +64,11 @@ class MlflowInspection(Document):
     model_uuid: str | None = Field(default=None, description="MLflow's id of it")
     mlflow_version: str | None = Field(default=None, description="the MLflow that wrote it")
     utc_time_created: str | None = Field(default=None, description="when it was logged")
+    artifact_path: str | None = Field(default=None, description="its folder in the run's artifacts")
+    model_id: str | None = Field(default=None, description="MLflow 3's id of the logged model")
+    saved_input_example_info: dict[str, Any] | None = Field(
+        default=None, description="where an example of its input is, and in which format"
+    )
 
 
 class SkippedFile(Document):
