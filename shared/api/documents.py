@@ -70,6 +70,7 @@ class RegisterRequest(Document):
     name: str | None = Field(default=None, pattern=NAME_PATTERN, description="wins over the manifest's")
     description: str | None = Field(default=None, max_length=65536, description="wins over the manifest's")
     tags: TextMap | None = Field(default=None, description="win over the manifest's")
+    origin: Origin | None = Field(default=None, description="where it was before: another Slipway, an MLflow registry")
 
     @model_validator(mode="after")
     def _one_declaration(self) -> RegisterRequest:

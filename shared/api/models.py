@@ -90,6 +90,7 @@ async def register_model(request: ApiRequest, plane: ControlPlane) -> ApiRespons
         manifest_file=asked.manifest_file,
         overrides=asked.overrides(),
         files=asked.files,
+        origin=asked.origin,
     )
     status = UploadStatus.model_validate(found.status)
     if status.phase == UploadPhase.FAILED:
