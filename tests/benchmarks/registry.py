@@ -57,7 +57,7 @@ async def measure(quick: bool) -> Result:
     BUILD.mkdir(parents=True, exist_ok=True)
     version = await asyncio.to_thread(mlflow_peer.install)
     sizes = {"100": (10, 100), "2,000": (20, 2000)} if quick else SIZES
-    rounds, read_s, write_s = (1, 0.5, 1.0) if quick else (3, 1.2, 2.5)
+    rounds, read_s, write_s = (1, 0.5, 1.0) if quick else (3, 1.0, 1.5)
     measured = {}
     for title, (names, versions) in sizes.items():
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="registry-") as folder:
@@ -65,8 +65,8 @@ async def measure(quick: bool) -> Result:
             measured[title] = await _size(Path(folder), names, versions, rounds, read_s, write_s)
     samples = {title: _samples(size) for title, size in measured.items()}
     note = (
-        f"MLflow {version}: `mlflow server` with SQLite and proxied artifacts, its defaults, asked by its own client in "
-        f"a process of its own; Slipway: `slipway up`, asked over HTTP by aiohttp. Both keep their connections open. "
+        f"MLflow {version}: `mlflow server` with SQLite and proxied artifacts, its defaults, asked by its own client "
+        f"in a process of its own; Slipway: `slipway up`, asked over HTTP by aiohttp. Both keep their connections open. "
         f"Medians of {rounds} interleaved rounds. 100,000 versions are 100 models of 1,000, 10,000 are 100 of 100. The "
         "stores were filled beforehand: Slipway's through the registry's commits without HTTP, MLflow's by plain SQL "
         "into its tables, because its API would take half an hour."
@@ -79,9 +79,7 @@ async def _size(folder: Path, names: int, versions: int, rounds: int, read_s: fl
     await registry_fill.fill(folder / "data", names, versions, NEEDLES)
     async with AsyncExitStack() as stack:
         url, pid = stack.enter_context(mlflow_peer.mlflow_server(folder / "mlflow"))
-        await asyncio.to_thread(
-            mlflow_peer.fill, folder / "mlflow" / "mlflow.db", names, versions, NEEDLES
-        )
+        await asyncio.to_thread(mlflow_peer.fill, folder / "mlflow" / "mlflow.db", names, versions, NEEDLES)
         peer = await stack.enter_async_context(mlflow_peer.mlflow_client(url))
         host = await stack.enter_async_context(running(folder / "data"))
         http = await stack.enter_async_context(host.client(connections=8))

@@ -1,4 +1,4 @@
-"""Fills a Slipway store with versions, through the registry's own drafts and commits: history, events, index and all."""
+"""Fills a Slipway store with versions, by the registry's own drafts and commits: history, events, index and all."""
 
 from __future__ import annotations
 
@@ -66,5 +66,3 @@ def _looked_into(draft: Draft) -> Draft:
     if not draft.unfinished:
         return draft
     return replace(draft, status={**draft.status, "phase": ModelPhase.READY}, unfinished=False)
-
-
