@@ -34,6 +34,11 @@ class UploadSessionRequest(Document):
     """Ask for URLs to send files to."""
 
     files: list[UploadFile] = Field(min_length=1, max_length=MAX_FILES)
+    upload_id: str | None = Field(
+        default=None,
+        pattern=r"^c-[a-z0-9-]{6,62}$",
+        description="the upload's id, so that doing it again finds it done",
+    )
 
 
 class UploadTarget(Document):

@@ -42,7 +42,7 @@ def install() -> str:
 
 @contextmanager
 def mlflow_server(folder: Path, *, proxied: bool = True) -> Iterator[tuple[str, int]]:
-    """`mlflow server` on SQLite and a folder: its URL and process id. It stops with the block, and with this process."""
+    """`mlflow server` on SQLite and a folder: its URL and process id. It stops with the block."""
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -130,7 +130,8 @@ def fill(database: Path, names: int, versions: int, needles: int) -> None:
     connection = sqlite3.connect(database, timeout=60)
     with connection:
         connection.executemany(
-            "INSERT INTO registered_models (workspace, name, creation_time, last_updated_time) VALUES ('default',?,?,?)",
+            "INSERT INTO registered_models (workspace, name, creation_time, last_updated_time)"
+            " VALUES ('default', ?, ?, ?)",
             [(f"m{name}", now, now) for name in range(names)],
         )
         rows = [(i, f"m{i // each}", i % each + 1) for i in range(names * each)]

@@ -66,10 +66,10 @@ async def measure(quick: bool) -> Result:
     samples = {title: _samples(size) for title, size in measured.items()}
     note = (
         f"MLflow {version}: `mlflow server` with SQLite and proxied artifacts, its defaults, asked by its own client "
-        f"in a process of its own; Slipway: `slipway up`, asked over HTTP by aiohttp. Both keep their connections open. "
-        f"Medians of {rounds} interleaved rounds. 100,000 versions are 100 models of 1,000, 10,000 are 100 of 100. The "
-        "stores were filled beforehand: Slipway's through the registry's commits without HTTP, MLflow's by plain SQL "
-        "into its tables, because its API would take half an hour."
+        f"in a process of its own; Slipway: `slipway up`, asked over HTTP by aiohttp. Both keep their connections "
+        f"open. Medians of {rounds} interleaved rounds. 100,000 versions are 100 models of 1,000, 10,000 are 100 of "
+        "100. The stores were filled beforehand: Slipway's through the registry's commits without HTTP, MLflow's by "
+        "plain SQL into its tables, because its API would take half an hour."
     )
     return Result("registry", [_comparison(measured, note), _flatness(measured), _memory(measured)], samples)
 
