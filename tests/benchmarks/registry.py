@@ -17,12 +17,13 @@ from typing import Any
 import aiohttp
 
 from tests.benchmarks import mlflow_peer, registry_fill
-from tests.benchmarks.registration_rate import _stage
+from tests.benchmarks.registration_rate import stage
 from tests.benchmarks.report import BUILD, Result, Table, percentile
 from tests.scenarios.local_host import running
 from tests.scenarios.rest import create_upload, register, send
 
 MODEL_BYTES = 1_000_000
+FILE = "the.weights"  # neither ONNX nor a pickle: MLflow does not look into files, so here nothing is to be looked into
 NEEDLES = 20  # versions that share a value of the tag `needle`
 PAGE = 100
 SIZES = {"100": (10, 100), "10,000": (100, 10_000), "100,000": (100, 100_000), "10,000 of one model": (1, 10_000)}
@@ -141,7 +142,7 @@ class _Slipway:
 
     def _stage(self, needed: int) -> None:
         while len(self._staged) < needed:
-            self._staged.append(_stage(self._data_dir, f"u-staged-{next(self._made)}"))
+            self._staged.append(stage(self._data_dir, f"u-staged-{next(self._made)}", FILE))
         os.sync()
 
     def _step(self, op: str) -> Step:
@@ -186,18 +187,18 @@ class _Slipway:
             assert answer.status == 200, await answer.text()
 
     async def _register(self, index: int) -> None:
-        session = await create_upload(self._http, "the.weights")
+        session = await create_upload(self._http, FILE)
         await send(self._http, session["files"][0], self._fresh())
-        await self._registered(session["upload_id"], index, "the.weights")
+        await self._registered(session["upload_id"], index)
 
     def _fresh(self) -> bytes:
         return next(self._made).to_bytes(8, "big") + self._content[8:]
 
     async def _create(self, index: int) -> None:
-        await self._registered(self._staged.pop(), index, "model.onnx")
+        await self._registered(self._staged.pop(), index)
 
-    async def _registered(self, upload_id: str, index: int, path: str) -> None:
-        model = {"name": f"m{index % self._names}", "path": path, "tags": {"owner": "ml-team"}}
+    async def _registered(self, upload_id: str, index: int) -> None:
+        model = {"name": f"m{index % self._names}", "path": FILE, "tags": {"owner": "ml-team"}}
         status, _ = await register(self._http, {"upload_id": upload_id, "model": model})
         assert status == 201, status
 

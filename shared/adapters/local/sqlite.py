@@ -24,6 +24,9 @@ T = TypeVar("T")
 MAX_GROUP = 64
 BUSY_TIMEOUT_S = 30.0
 OPEN_RETRY_S = 0.01
+CACHE_KIB = 32 * 1024  # SQLite's 2 MB do not hold the inner pages of the indexes of 100,000 versions
+# SQLite's 1000 pages are full after some twenty registrations, each of which touches other pages of a large file.
+CHECKPOINT_PAGES = 8000
 
 
 @dataclass(slots=True)
@@ -116,6 +119,8 @@ class Database:
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
+                connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+                connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
                 connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
                 return connection
             except sqlite3.OperationalError as error:
