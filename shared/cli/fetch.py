@@ -147,23 +147,36 @@ def _check_length(response: httpx.Response, file: Wanted) -> None:
 
 
 def _pieces(response: httpx.Response, span: Span, file: Wanted) -> Iterator[bytes]:
-    """The bytes of the span, in pieces of about BATCH_BYTES. A server without ranges answers 200 with the whole file
-    (RFC 9110, section 14.2): what is before the span is left out."""
+    """The bytes of the span, in pieces of about BATCH_BYTES; when the connection breaks, all that came before. A server
+    without ranges answers 200 with the whole file (RFC 9110, section 14.2): what is before the span is left out."""
     if response.status_code == 206:
         stated = response.headers.get("content-range", "")
         if not stated.startswith(f"bytes {span.start}-"):
             raise CliError(f"{file.name}: the server sent the range {stated!r}, not what was asked for")
     skip = span.start if response.status_code == 200 else 0
-    left, batch, held = span.stop - span.start, list[bytes](), 0
-    for chunk in response.iter_raw():
+    batch = bytearray()
+    try:
+        for chunk in _of_span(response.iter_raw(), skip, span.stop - span.start):
+            batch += chunk
+            if len(batch) >= BATCH_BYTES:
+                yield bytes(batch)
+                batch.clear()
+    except _transport_error() as error:
+        yield bytes(batch)
+        raise error
+    yield bytes(batch)
+
+
+def _of_span(chunks: Iterator[bytes], skip: int, left: int) -> Iterator[bytes]:
+    for chunk in chunks:
         piece, skip = chunk[skip : skip + left], max(0, skip - len(chunk))
-        batch.append(piece)
-        held += len(piece)
         left -= len(piece)
-        if held >= BATCH_BYTES or not left:
-            yield b"".join(batch)
-            batch, held = [], 0
+        yield piece
         if not left:
             return
-    if held:
-        yield b"".join(batch)
+
+
+def _transport_error() -> type[Exception]:
+    from shared.cli.lean_httpx import httpx
+
+    return httpx.TransportError

@@ -58,7 +58,7 @@ async def measure(quick: bool) -> Result:
     BUILD.mkdir(parents=True, exist_ok=True)
     version = await asyncio.to_thread(mlflow_peer.install)
     sizes = {"100": (10, 100), "2,000": (20, 2000)} if quick else SIZES
-    rounds, read_s, write_s = (1, 0.5, 1.0) if quick else (3, 1.0, 1.5)
+    rounds, read_s, write_s = (1, 0.5, 1.0) if quick else (3, 0.8, 1.2)
     measured = {}
     for title, (names, versions) in sizes.items():
         with tempfile.TemporaryDirectory(dir=BUILD, prefix="registry-") as folder:
