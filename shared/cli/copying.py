@@ -51,7 +51,7 @@ def copy(
         if source.connection.base_url == target.connection.base_url and name is None:
             raise click.UsageError("--to names the Slipway that it is copied from: give another --name")
         done = [
-            _copied(source, target, version, name or version["name"], keep_version, labels)
+            _copied(options, source, target, version, name or version["name"], keep_version, labels)
             for version in _versions(source, reference)
         ]
     lines = [f"{'Was there already' if one.known else 'Copied'}: {one.version['id']} ({came})" for one, came in done]
@@ -70,7 +70,7 @@ def _versions(source: Api, reference: str) -> list[dict[str, Any]]:
 
 
 def _copied(
-    source: Api, target: Api, version: Mapping[str, Any], name: str, keep: bool, labels: bool
+    options: Options, source: Api, target: Api, version: Mapping[str, Any], name: str, keep: bool, labels: bool
 ) -> tuple[Relayed, str]:
     """The copy, and what it is one of."""
     origin = {
@@ -90,7 +90,7 @@ def _copied(
         for file in version["files"]
     ]
     key = ("slipway", origin["id"], str(version["created_at"]), name, str(keep))
-    done = relay(target, key, declaration, origin, files)
+    done = relay(target, options, key, declaration, origin, files)
     for label in version.get("labels") or () if labels else ():
         path = f"models/{segment(name)}/labels/{segment(label)}"
         target.call("PUT", path, body={"version": done.version["version"]})

@@ -52,7 +52,7 @@ def mlflow(
     try:
         with Api(options) as api:
             for model in registry.models() if everything else [registry.model(name) for name in names]:
-                for row in import_model(registry, api, model, dry_run=dry_run):
+                for row in import_model(registry, api, options, model, dry_run=dry_run):
                     click.echo(f"{row.id}: {row.outcome}", err=True)
                     rows.append(row)
     finally:

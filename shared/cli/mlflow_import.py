@@ -12,6 +12,7 @@ from typing import Any
 from shared.cli.api import Api, segment
 from shared.cli.errors import CliError, ExitCode
 from shared.cli.mlflow_registry import MlflowFile, MlflowRegistry
+from shared.cli.options import Options
 from shared.cli.relay import RelayedFile, relay
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-._]{0,254}")  # Azure ML's rule, which is Slipway's
@@ -33,7 +34,9 @@ class Row:
         return asdict(self)
 
 
-def import_model(mlflow: MlflowRegistry, api: Api, model: Mapping[str, Any], *, dry_run: bool) -> Iterator[Row]:
+def import_model(
+    mlflow: MlflowRegistry, api: Api, options: Options, model: Mapping[str, Any], *, dry_run: bool
+) -> Iterator[Row]:
     """One row for each version, oldest first, then one for each alias. What cannot come is a row with its reason, and
     the rest goes on. Raises CliError when Slipway or MLflow is out of reach, or refuses the credentials."""
     name = str(model["name"])
@@ -43,7 +46,7 @@ def import_model(mlflow: MlflowRegistry, api: Api, model: Mapping[str, Any], *, 
         return
     here: set[str] = set()
     for version in mlflow.versions(name):
-        row = _tried(mlflow, api, model, version, dry_run)
+        row = _tried(mlflow, api, options, model, version, dry_run)
         if row.outcome != "not imported":
             here.add(str(version["version"]))
         yield row
@@ -52,11 +55,16 @@ def import_model(mlflow: MlflowRegistry, api: Api, model: Mapping[str, Any], *, 
 
 
 def _tried(
-    mlflow: MlflowRegistry, api: Api, model: Mapping[str, Any], version: Mapping[str, Any], dry_run: bool
+    mlflow: MlflowRegistry,
+    api: Api,
+    options: Options,
+    model: Mapping[str, Any],
+    version: Mapping[str, Any],
+    dry_run: bool,
 ) -> Row:
     version_id = f"{version['name']}:{version['version']}"
     try:
-        return _imported(mlflow, api, model, version, dry_run)
+        return _imported(mlflow, api, options, model, version, dry_run)
     except CliError as error:
         if error.exit_code in (ExitCode.UNAVAILABLE, ExitCode.NOT_AUTHORISED, ExitCode.TIMED_OUT):
             raise
@@ -64,7 +72,12 @@ def _tried(
 
 
 def _imported(
-    mlflow: MlflowRegistry, api: Api, model: Mapping[str, Any], version: Mapping[str, Any], dry_run: bool
+    mlflow: MlflowRegistry,
+    api: Api,
+    options: Options,
+    model: Mapping[str, Any],
+    version: Mapping[str, Any],
+    dry_run: bool,
 ) -> Row:
     name, number = str(version["name"]), str(version["version"])
     origin = _origin(mlflow.url, version)
@@ -81,7 +94,7 @@ def _imported(
         return Row(f"{name}:{number}", "would be imported", len(files), size_bytes)
     relayed = [RelayedFile(f.path, f.size_bytes, None, partial(mlflow.content, f)) for f in files]
     key = ("mlflow", origin["id"], str(origin["created_at"]), name)
-    relay(api, key, declaration_of(mlflow, model, version, files), origin, relayed)
+    relay(api, options, key, declaration_of(mlflow, model, version, files), origin, relayed)
     return Row(f"{name}:{number}", "imported", len(files), size_bytes)
 
 

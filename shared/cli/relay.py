@@ -10,7 +10,8 @@ from typing import Any
 
 from shared.cli.api import Api, raise_for_status, segment
 from shared.cli.errors import CliError, ExitCode
-from shared.cli.progress import Advance
+from shared.cli.options import Options
+from shared.cli.progress import Advance, transfer_progress
 from shared.cli.push import FAILED_PHASES, registered_version
 from shared.cli.transfer import MAX_PUT_BYTES, where_answered
 
@@ -41,6 +42,7 @@ class Relayed:
 
 def relay(
     api: Api,
+    options: Options,
     key: Sequence[str],
     declaration: Mapping[str, Any],
     origin: Mapping[str, Any],
@@ -55,7 +57,10 @@ def relay(
     body = {"upload_id": upload_id, "files": [{"path": f.path, "size_bytes": f.size_bytes} for f in files]}
     session = api.call("POST", "uploads", body=body).document
     targets = {target["path"]: target for target in session["files"]}
-    sent = {file.path: _send(api, file, targets[file.path], lambda moved_bytes: None) for file in files}
+    with transfer_progress(
+        options, f"Sending {declaration['name']}", sum(file.size_bytes for file in files)
+    ) as advance:
+        sent = {file.path: _send(api, file, targets[file.path], advance) for file in files}
     request = {"upload_id": upload_id, "model": {**declaration, "unpack": False}, "origin": origin}
     answer = api.call("POST", "models", body={**request, "files": sorted(sent)})
     document = registered_version(api, answer.document) if answer.status == 202 else answer.document
