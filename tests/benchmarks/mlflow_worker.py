@@ -55,7 +55,9 @@ class Worker:
             "create": lambda i: self.create(i % names, "there"),
             "get": lambda i: client.get_model_version(f"m{i % names}", str(i * 7919 % each + 1)),
             "model": lambda i: client.get_registered_model(f"m{i % names}"),
-            "label": lambda i: client.set_registered_model_alias(f"m{i % names}", "champion", str(i % each + 1)),
+            "label": lambda i: client.set_registered_model_alias(
+                f"m{i % names}", "champion", str((i + i // names) % each + 1)
+            ),
             "search": lambda i: client.search_model_versions(
                 f"tags.needle = 'n{i * 31 % max(1, versions // NEEDLES)}'", max_results=PAGE
             ),

@@ -183,7 +183,9 @@ class _Slipway:
 
     async def _label(self, index: int) -> None:
         path = f"/api/models/m{index % self._names}/labels/champion"
-        async with self._http.put(path, json={"version": str(index % self._each + 1)}) as answer:
+        async with self._http.put(
+            path, json={"version": str((index + index // self._names) % self._each + 1)}
+        ) as answer:
             assert answer.status == 200, await answer.text()
 
     async def _register(self, index: int) -> None:
