@@ -154,22 +154,24 @@ def _pieces(response: httpx.Response, span: Span, file: Wanted) -> Iterator[byte
         if not stated.startswith(f"bytes {span.start}-"):
             raise CliError(f"{file.name}: the server sent the range {stated!r}, not what was asked for")
     skip = span.start if response.status_code == 200 else 0
-    batch = bytearray()
+    batch, held = list[bytes](), 0
     try:
         for chunk in _of_span(response.iter_raw(), skip, span.stop - span.start):
-            batch += chunk
-            if len(batch) >= BATCH_BYTES:
-                yield bytes(batch)
-                batch.clear()
+            batch.append(chunk)
+            held += len(chunk)
+            if held >= BATCH_BYTES:
+                yield b"".join(batch)
+                batch, held = [], 0
     except _transport_error() as error:
-        yield bytes(batch)
+        yield b"".join(batch)
         raise error
-    yield bytes(batch)
+    yield b"".join(batch)
 
 
 def _of_span(chunks: Iterator[bytes], skip: int, left: int) -> Iterator[bytes]:
     for chunk in chunks:
-        piece, skip = chunk[skip : skip + left], max(0, skip - len(chunk))
+        whole = not skip and len(chunk) <= left
+        piece, skip = chunk if whole else chunk[skip : skip + left], max(0, skip - len(chunk))
         left -= len(piece)
         yield piece
         if not left:

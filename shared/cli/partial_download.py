@@ -38,6 +38,7 @@ class PartialDownload:
         self._hash = hashlib.sha256()
         self._hashed = 0  # blocks, from the first
         self._whole = self._known()
+        self._buffer = bytearray()  # one block, while it is hashed
         self._left = 0  # spans that are not written yet
 
     def _known(self) -> set[int]:
@@ -108,13 +109,14 @@ class PartialDownload:
         """Hash the blocks that follow on those that were. Only one thread at a time may."""
         if self._hashed not in self._whole:
             return
+        self._buffer = self._buffer or bytearray(min(BLOCK_BYTES, self.size_bytes))
         with self.path.open("rb", buffering=0) as file:
             file.seek(self._hashed * BLOCK_BYTES)
             while self._hashed in self._whole:
                 left = self._end(self._hashed) - self._hashed * BLOCK_BYTES
-                while left and (piece := file.read(min(left, 1 << 20))):
-                    self._hash.update(piece)
-                    left -= len(piece)
+                while left and (length := file.readinto(memoryview(self._buffer)[:left])):
+                    self._hash.update(memoryview(self._buffer)[:length])
+                    left -= length
                 if left:
                     return
                 self._hashed += 1
@@ -131,6 +133,7 @@ class PartialDownload:
         """Put it in the target's place."""
         self.path.replace(self.target)
         self._journal.unlink(missing_ok=True)
+        self._buffer = bytearray()
 
     def discard(self) -> None:
         """Forget all that was fetched."""
