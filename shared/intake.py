@@ -20,6 +20,7 @@ from shared.paths import is_valid_path
 from shared.ports import BlobInfo
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.events import Event
+from shared.resources.model import Origin
 from shared.resources.upload import KIND, UploadPhase, UploadSpec
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ class Intake:
         manifest_file: str,
         overrides: dict[str, Any],
         files: Sequence[str] | None,
+        origin: Origin | None = None,
     ) -> tuple[Resource, bool]:
         """The upload after a first look, and whether it had been registered before this request."""
         spec = UploadSpec(
@@ -121,6 +123,7 @@ class Intake:
             declaration=declaration,
             overrides=overrides,
             files=list(files) if files is not None else None,
+            origin=origin,
             deadline=self._deps.clock.now() + timedelta(seconds=self._deps.settings.manifest_deadline_s),
         )
         before = await self._deps.store.read(ResourceKey(KIND, upload_id))

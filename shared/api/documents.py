@@ -14,8 +14,6 @@ from shared.resources.model import (
     ModelFacts,
     ModelFile,
     ModelHeadStatus,
-    ModelSpec,
-    ModelVersionStatus,
     Origin,
     TextMap,
 )
@@ -36,6 +34,11 @@ class UploadSessionRequest(Document):
     """Ask for URLs to send files to."""
 
     files: list[UploadFile] = Field(min_length=1, max_length=MAX_FILES)
+    upload_id: str | None = Field(
+        default=None,
+        pattern=r"^c-[a-z0-9-]{6,62}$",
+        description="the upload's id, so that doing it again finds it done",
+    )
 
 
 class UploadTarget(Document):
@@ -70,6 +73,7 @@ class RegisterRequest(Document):
     name: str | None = Field(default=None, pattern=NAME_PATTERN, description="wins over the manifest's")
     description: str | None = Field(default=None, max_length=65536, description="wins over the manifest's")
     tags: TextMap | None = Field(default=None, description="win over the manifest's")
+    origin: Origin | None = Field(default=None, description="where it was before: another Slipway, an MLflow registry")
 
     @model_validator(mode="after")
     def _one_declaration(self) -> RegisterRequest:
@@ -81,6 +85,10 @@ class RegisterRequest(Document):
         """The fields that win over the manifest's."""
         given = {"name": self.name, "description": self.description, "tags": self.tags}
         return {key: value for key, value in given.items() if value is not None}
+
+
+_SPEC_FIELDS = (*ModelFacts.model_fields, "path", "files", "parent_model_id", "origin", "upload_id")
+_VERSION_STATUS: dict[str, Any] = {"labels": [], "archived": False, "phase": "", "conditions": []}  # what is left out
 
 
 class ModelVersion(ModelFacts):
@@ -111,25 +119,19 @@ class ModelVersion(ModelFacts):
     @classmethod
     def of(cls, resource: Resource) -> ModelVersion:
         """The answer for a stored version."""
-        spec = ModelSpec.model_validate(resource.spec)
-        status = ModelVersionStatus.model_validate(resource.status)
-        facts = {name: getattr(spec, name) for name in ModelFacts.model_fields}
-        return cls(
-            id=f"{resource.name}:{resource.version}",
-            version=str(resource.version),
-            labels=status.labels,
-            archived=status.archived,
-            phase=status.phase,
-            path=spec.path,
-            files=spec.files,
-            size_bytes=sum(file.size_bytes for file in spec.files),
-            parent_model_id=spec.parent_model_id,
-            origin=spec.origin,
-            inspection=status.inspection,
-            conditions=status.conditions,
-            upload_id=spec.upload_id,
-            **facts,
-            **_common(resource),
+        spec, status = resource.spec, resource.status
+        # Validated once, as this document: by way of ModelSpec and ModelVersionStatus it takes twice as long.
+        return cls.model_validate(
+            {
+                **dict.fromkeys(("parent_model_id", "origin", "inspection")),
+                **_VERSION_STATUS,
+                **{name: spec[name] for name in _SPEC_FIELDS if name in spec},
+                **{name: status[name] for name in (*_VERSION_STATUS, "inspection") if name in status},
+                **_common(resource),
+                "id": f"{resource.name}:{resource.version}",
+                "version": str(resource.version),
+                "size_bytes": sum(file["size_bytes"] for file in spec["files"]),
+            }
         )
 
 

@@ -27,7 +27,7 @@ async def create_upload(request: ApiRequest, plane: ControlPlane) -> ApiResponse
     """URLs for the files of an upload. Nothing is kept until something is registered."""
     asked = request.json(doc.UploadSessionRequest)
     _check_paths([file.path for file in asked.files], "/files/{}/path")
-    upload_id = f"u-{secrets.token_hex(12)}"
+    upload_id = asked.upload_id or f"u-{secrets.token_hex(12)}"
     targets, expires_at = [], None
     for file in asked.files:
         signed = await plane.deps.uploads.upload_url(
@@ -90,6 +90,7 @@ async def register_model(request: ApiRequest, plane: ControlPlane) -> ApiRespons
         manifest_file=asked.manifest_file,
         overrides=asked.overrides(),
         files=asked.files,
+        origin=asked.origin,
     )
     status = UploadStatus.model_validate(found.status)
     if status.phase == UploadPhase.FAILED:

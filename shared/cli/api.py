@@ -67,7 +67,7 @@ class Api:
         parts = urlsplit(url)
         server = (parts.scheme, parts.netloc)
         if server not in self._clients:
-            self._clients[server] = _new_client(url, self.timeout_s)
+            self._clients[server] = new_client(url, self.timeout_s)
         return self._clients[server]
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
@@ -106,18 +106,23 @@ class Api:
     def retrying(self, step: Callable[[], T], *, repeatable: bool = True) -> T:
         """The result of `step`, tried again with back-off on 429, 503 and broken connections, for at most timeout_s.
         With `repeatable` False a request that may have been carried out already is not sent again."""
-        end = time.monotonic() + self.timeout_s
-        attempt = 0
-        while True:
-            try:
-                with _translated(self.connection.base_url, repeatable=repeatable):
-                    return step()
-            except CliError as error:
-                attempt += 1
-                wait_s = max(FIRST_DELAY_S * 2 ** (attempt - 1), error.retry_after_s)
-                if not error.transient or attempt == ATTEMPTS or time.monotonic() + wait_s > end:
-                    raise
-            time.sleep(wait_s)
+        return retried(step, self.connection.base_url, self.timeout_s, repeatable=repeatable)
+
+
+def retried(step: Callable[[], T], server: str, timeout_s: float, *, repeatable: bool = True) -> T:
+    """See Api.retrying; `server` is named in errors."""
+    end = time.monotonic() + timeout_s
+    attempt = 0
+    while True:
+        try:
+            with _translated(server, repeatable=repeatable):
+                return step()
+        except CliError as error:
+            attempt += 1
+            wait_s = max(FIRST_DELAY_S * 2 ** (attempt - 1), error.retry_after_s)
+            if not error.transient or attempt == ATTEMPTS or time.monotonic() + wait_s > end:
+                raise
+        time.sleep(wait_s)
 
 
 def raise_for_status(response: httpx.Response, where: str) -> None:
@@ -129,7 +134,7 @@ def raise_for_status(response: httpx.Response, where: str) -> None:
     raise problem_error(response.status_code, _document(response), where, retry_after_s=retry_after_s)
 
 
-def _new_client(url: str, timeout_s: float) -> httpx.Client:
+def new_client(url: str, timeout_s: float) -> httpx.Client:
     """No proxy for this machine itself; certificates are loaded (which costs 20 ms) only where they are used."""
     import ssl
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
+from shared.cli.copying import copy
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
+from shared.cli.import_commands import import_
 from shared.cli.model_commands import model
 from shared.cli.options import Options, common_options, root_options
 from shared.cli.subscription_commands import subscription
@@ -48,6 +50,10 @@ def up(options: Options, host: str, port: int) -> None:
 
 for command in (model, event, subscription, upload, reconcile):
     slipway.add_command(command)
+
+
+for command in (copy, import_):
+    model.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -112,21 +112,37 @@ def describe(version: dict[str, Any]) -> str:
 
 
 @model.command("download")
-@click.argument("reference", metavar="NAME[:VERSION|@latest]")
-@click.option("--output-dir", type=click.Path(file_okay=False, path_type=Path), help="Where to [./NAME-VERSION].")
-@click.option("--force", is_flag=True, help="Replace files that are there.")
+@click.argument("reference", metavar="NAME[:VERSION|@LABEL]")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--output-dir", type=click.Path(file_okay=False, path_type=Path), help="The same as FOLDER.")
+@click.option("--file", "only", metavar="PATH", help="Only this file of the version.")
+@click.option("--parallel", type=click.IntRange(1, 32), default=4, show_default=True, help="At most so many at once.")
+@click.option("--force", is_flag=True, help="Replace other files that are there.")
 @common_options
-def download(options: Options, reference: str, output_dir: Path | None, force: bool) -> None:
-    """Download all files of a version; the SHA-256 of each is verified."""
+def download(
+    options: Options,
+    reference: str,
+    folder: Path | None,
+    output_dir: Path | None,
+    only: str | None,
+    parallel: int,
+    force: bool,
+) -> None:
+    """Download the files of a version into FOLDER [./NAME-VERSION]; the SHA-256 of each is verified.
+
+    A download that was broken off goes on where it stopped when the same command is given again.
+    """
     from shared.cli.download import download_version
 
+    if folder is not None and output_dir is not None:
+        raise click.UsageError("give FOLDER or --output-dir, not both")
     name, version = model_reference(reference)
     with Api(options) as api:
         found = api.get(f"models/{segment(name)}/versions/{segment(version)}")
-        if found["name"] != name or not re.fullmatch("[0-9]{1,18}", str(found["version"])):
+        if found["name"] != name or not re.fullmatch("[a-zA-Z0-9][a-zA-Z0-9._-]{0,29}", str(found["version"])):
             raise CliError("the server answered with something else than the model that was asked for")
-        folder = output_dir or Path(f"{name}-{found['version']}")
-        targets = download_version(api, options, found, folder, force=force)
+        into = folder or output_dir or Path(f"{name}-{found['version']}")
+        targets = download_version(api, options, found, into, force=force, only=only, parallel=parallel)
     lines = [f"{target}  {output.size(f['size_bytes'])}  sha256:{f['sha256']}" for f, target in targets]
     output.show(options, found, "\n".join([*lines, f"Downloaded {found['id']}, every SHA-256 verified"]))
 

@@ -59,13 +59,13 @@ def _register(api: Api, upload_id: str, push: Push, *, files: list[str] | None, 
     try:
         answer = api.call("POST", "models", body=body)
         document: dict[str, Any] = answer.document
-        return _registered(api, document) if answer.status == 202 and wait else document
+        return registered_version(api, document) if answer.status == 202 and wait else document
     except CliError as error:
         raise _placed(error, push) from error
 
 
-def _registered(api: Api, upload: dict[str, Any]) -> dict[str, Any]:
-    """The version that an upload becomes, once it has."""
+def registered_version(api: Api, upload: dict[str, Any]) -> dict[str, Any]:
+    """The version that an upload becomes, once it has. Raises CliError when it failed, and with TIMED_OUT."""
     end = time.monotonic() + api.timeout_s
     pause_s = FIRST_POLL_S
     while not upload.get("model_id"):

@@ -12,12 +12,13 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def model_reference(text: str) -> tuple[str, str]:
-    """(name, version) of NAME, NAME:VERSION or NAME@latest; the version is "latest" when none is named. Raises
-    click.UsageError."""
+    """(name, version) of NAME, NAME:VERSION or NAME@LABEL; the version is "latest" when none is named, and "@LABEL" for
+    a label. Raises click.UsageError."""
     match = _REFERENCE.fullmatch(text)
-    if match is None or match["label"] not in (None, "latest"):
-        raise click.UsageError(f"{text!r} is not NAME, NAME:VERSION or NAME@latest")
-    return match["name"], match["version"] or "latest"
+    if match is None:
+        raise click.UsageError(f"{text!r} is not NAME, NAME:VERSION or NAME@LABEL")
+    label = match["label"]
+    return match["name"], match["version"] or (f"@{label}" if label not in (None, "latest") else "latest")
 
 
 def assignments(pairs: tuple[str, ...], option: str) -> dict[str, str]:

@@ -1,14 +1,12 @@
-"""Bytes of model files, streamed and hashed on their way: to a signed URL, and from one."""
+"""Bytes of model files, streamed and hashed on their way to a signed URL."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from shared.cli.api import Api, raise_for_status
 from shared.cli.errors import CliError, ExitCode
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 # Measured over loopback to a sink that hashes too (2 cores): 940 MB/s; with 1 MiB 800, http.client with 1 MiB 880.
 CHUNK_BYTES = 256 * 1024
-BATCH_BYTES = 1024 * 1024  # received, while the last so many are written and hashed by another thread
 MAX_PUT_BYTES = 5000 * 1024 * 1024  # Azure, Put Blob in one request, since version 2019-12-12
 _SHA256_HEADER = "x-ms-content-sha256"  # the local endpoint answers what it received; Azure does not
 
@@ -42,7 +39,7 @@ def _put(api: Api, file: Path, url: str, headers: Mapping[str, str], advance: Ad
         try:
             length = {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
             response = api.client_for(url).put(url, content=iter(body), headers={**length, **headers})
-            raise_for_status(response, _where("PUT", response))
+            raise_for_status(response, where_answered("PUT", response))
             received = response.headers.get(_SHA256_HEADER, body.sha256)
             if body.sent_bytes != size_bytes or received != body.sha256:
                 raise CliError(f"{file}: the server received other bytes than were sent", transient=True)
@@ -83,79 +80,7 @@ class _Body:
         return CliError(f"{self._file} changed while it was sent", remedy="push it again when nothing writes to it")
 
 
-def fetch_file(api: Api, path: str, target: Path, expected: Mapping[str, Any], advance: Advance) -> None:
-    """Write the file at `path` (below /api/, which redirects to a signed URL) to `target`, which appears, or is
-    replaced, only once its SHA-256 was proved. Raises CliError otherwise."""
-    location = api.call("GET", path).headers.get("location")
-    if not location:
-        raise CliError(f"the server did not say where to get {expected['path']}")
-    url = api.absolute(location)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{secrets.token_hex(8)}.partial")
-    try:
-        api.retrying(lambda: _receive(api, url, temporary, expected, advance))
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _receive(api: Api, url: str, target: Path, expected: Mapping[str, Any], advance: Advance) -> None:
-    """The signed URL is its own credential, so the function key is not sent."""
-    digest, moved_bytes = hashlib.sha256(), 0
-    try:
-        with (
-            api.client_for(url).stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
-            target.open("wb") as to,
-            ThreadPoolExecutor(1) as keeper,
-        ):
-            if response.status_code != 200:
-                response.read()
-                raise_for_status(response, _where("GET", response))
-                raise CliError(f"{_where('GET', response)}, not with the file")
-            kept = keeper.submit(_keep, [], to, digest)
-            for batch in _batches(response.iter_raw()):
-                moved_bytes += sum(map(len, batch))
-                advance(sum(map(len, batch)))
-                kept.result()
-                if moved_bytes > expected["size_bytes"]:
-                    break
-                kept = keeper.submit(_keep, batch, to, digest)
-            kept.result()
-        if (moved_bytes, digest.hexdigest()) != (expected["size_bytes"], expected["sha256"]):
-            raise _damaged(expected, moved_bytes, digest.hexdigest())
-    except BaseException:
-        advance(-moved_bytes)
-        raise
-
-
-def _batches(chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
-    """The chunks, in order, in lists of about BATCH_BYTES."""
-    batch: list[bytes] = []
-    size_bytes = 0
-    for chunk in chunks:
-        batch.append(chunk)
-        size_bytes += len(chunk)
-        if size_bytes >= BATCH_BYTES:
-            yield batch
-            batch, size_bytes = [], 0
-    yield batch
-
-
-def _keep(batch: list[bytes], to: BinaryIO, digest: hashlib._Hash) -> None:
-    """Write and hash; while this runs, the next batch arrives. In one piece: after each call the thread must wait its
-    turn, which costs more than to join them."""
-    content = b"".join(batch)
-    to.write(content)
-    digest.update(content)
-
-
-def _damaged(expected: Mapping[str, Any], moved_bytes: int, sha256: str) -> CliError:
-    wanted = f"{expected['size_bytes']} bytes with the SHA-256 {expected['sha256']}"
-    message = f"{expected['path']} arrived damaged and was not kept: {moved_bytes} bytes with {sha256}, not {wanted}"
-    return CliError(message, remedy="try again; if it stays so, the stored file is damaged", transient=True)
-
-
-def _where(method: str, response: httpx.Response) -> str:
+def where_answered(method: str, response: httpx.Response) -> str:
     """The request without its query, which holds the signature; Azure's error code when there is one."""
     code = response.headers.get("x-ms-error-code", "")
     url = response.request.url.copy_with(query=None)

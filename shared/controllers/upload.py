@@ -179,7 +179,7 @@ class _Steps:
         files = self.status.files
         try:
             version = await self.deps.registry.register(
-                declaration, files, self.upload_id, self.cause, origin=self.status.origin
+                declaration, files, self.upload_id, self.cause, origin=self.status.origin or self.spec.origin
             )
         except SlipwayError as error:
             if error.http_status >= 500:

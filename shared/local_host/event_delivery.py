@@ -29,11 +29,12 @@ SYSTEM_BATCH = 10
 
 @dataclass(frozen=True, slots=True)
 class SystemSubscription:
-    """An Event Grid trigger of the function app: all events of a topic, without handshake or filters."""
+    """An Event Grid trigger of the function app: events of a topic, without handshake."""
 
     topic: Topic
     name: str  # of the function
     function_url: str  # http://127.0.0.1:PORT/runtime/webhooks/eventgrid?functionName=NAME&code=KEY; never logged
+    event_types: tuple[str, ...] = ()  # only these; () is all
 
 
 class EventDelivery:
@@ -61,7 +62,10 @@ class EventDelivery:
 
     async def register(self) -> None:
         """Make the system subscriptions known: from now on events are kept for them. `run` does it too."""
-        await self._grid.subscriptions.set_system({each.name: each.topic for each in self._system.values()})
+        system = self._system.values()
+        await self._grid.subscriptions.set_system(
+            {each.name: each.topic for each in system}, {each.name: each.event_types for each in system}
+        )
 
     async def run(self) -> None:
         """Deliver until cancelled. What was under way then is delivered again at the next start (at least once)."""

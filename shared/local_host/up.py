@@ -25,6 +25,7 @@ from shared.adapters.local.secrets import LocalSecrets, load_secrets
 from shared.adapters.local.signing import UrlSigner
 from shared.adapters.local.work_queue import open_work_queues
 from shared.errors import Invalid, Permanent, SlipwayError
+from shared.events.types import BLOB_CREATED
 from shared.local_host import data_folder, listening
 from shared.local_host.app_loader import FunctionDescription, find_app, index_app
 from shared.local_host.blob_endpoint import add_blob_routes
@@ -35,12 +36,15 @@ from shared.local_host.host_settings import parse_host_json, read_host_json
 from shared.local_host.request_body import BODY_LIMIT_SETTING, MAX_BODY_BYTES
 from shared.local_host.topic_endpoint import add_topic_routes
 from shared.local_host.upload_watcher import UploadWatcher
+from shared.reactions import REACTIONS
 from shared.resources.events import Event
 
 logger = logging.getLogger("slipway.host")
 BACKOFF_SCALE_VARIABLE = "SLIPWAY_EVENTGRID_BACKOFF_SCALE"
 # What the event subscriptions of infra/ do on Azure: which topic's events go to which function.
 TOPICS: dict[str, Topic] = {"storage_event": "storage", "lifecycle_event": "slipway"}
+# And of which types: an event that nothing reacts to wakes no function.
+EVENT_TYPES: dict[str, tuple[str, ...]] = {"storage_event": (BLOB_CREATED,), "lifecycle_event": tuple(REACTIONS)}
 # Also theirs: what signed URLs write to `staging` concerns nobody until it is registered.
 WATCHED_SUBJECTS = "/blobServices/default/containers/uploads/"
 # In the cloud these come from the app settings.
@@ -152,6 +156,7 @@ def _system_subscriptions(
             TOPICS[name],
             name,
             f"{url}{EVENT_GRID_PATH}?{urlencode({'functionName': name, 'code': secrets.eventgrid_key})}",
+            EVENT_TYPES[name],
         )
         for name in names
     )

@@ -62,6 +62,7 @@ class UploadSpec(Document):
     declaration: dict[str, Any] | None = None  # the declaration, when it came as JSON
     overrides: dict[str, Any] = Field(default_factory=dict)  # name, description, tags that win over the manifest's
     files: list[str] | None = None  # exactly the files to wait for, relative to the directory; None: what `path` holds
+    origin: Origin | None = None  # where the request says the model was before; None when it says nothing
     deadline: datetime  # when waiting for files ends
 
 

@@ -10,13 +10,14 @@ import asyncio
 import compileall
 from collections.abc import Awaitable, Callable
 
-from tests.benchmarks import cold_start, event_latency, registration_rate, upload_2gb
+from tests.benchmarks import cold_start, event_latency, registration_rate, registry, upload_2gb
 from tests.benchmarks.report import ROOT, Result, conditions, load_average, save, write_document
 
 BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
     "cold-start": cold_start.measure,
     "event-latency": event_latency.measure,
     "registration-rate": registration_rate.measure,
+    "registry": registry.measure,
     "upload-2gb": upload_2gb.measure,
 }
 

@@ -110,7 +110,7 @@ def _everything(http: aiohttp.ClientSession) -> Callable[[int], Awaitable[None]]
 
 
 def _register_only(http: aiohttp.ClientSession, data_dir: Path, *, staged: int = 0) -> Callable[[int], Awaitable[None]]:
-    ids = [_stage(data_dir, f"u-staged-{staged}-{index}") for index in range(staged or MOST_PER_S)]
+    ids = [stage(data_dir, f"u-staged-{staged}-{index}") for index in range(staged or MOST_PER_S)]
     os.sync()  # else the first fsync of the host would have to bring all of it to the disk
 
     async def step(index: int) -> None:
@@ -125,9 +125,9 @@ async def _registered(http: aiohttp.ClientSession, upload_id: str, index: int) -
     assert status == 201, status
 
 
-def _stage(data_dir: Path, upload_id: str) -> str:
-    """Put a file where the blob endpoint would have put it."""
-    path = data_dir / "staging" / upload_id / "model.onnx"
+def stage(data_dir: Path, upload_id: str, name: str = "model.onnx") -> str:
+    """Put a file where the blob endpoint would have put it; the upload's id."""
+    path = data_dir / "staging" / upload_id / name
     path.parent.mkdir(parents=True)
     content = os.urandom(MODEL_BYTES)
     path.write_bytes(content)

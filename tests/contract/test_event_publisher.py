@@ -207,3 +207,13 @@ async def post(
         session.post(url, data=body, headers=headers, params=query or {"api-version": API_VERSION}) as response,
     ):
         return response.status
+
+
+async def test_a_function_is_owed_only_the_types_it_reacts_to(grid: LocalEventGrid) -> None:
+    await grid.subscriptions.set_system({"lifecycle_event": "slipway"}, {"lifecycle_event": ["Slipway.Wanted"]})
+    wanted, other = event(1, type="Slipway.Wanted"), event(2, type="Slipway.Other")
+    assert await grid.enqueue("slipway", [other, wanted]) == 1
+    deliveries, _ = await grid.due("lifecycle_event", limit=10)
+    assert [each.event_id for each in deliveries] == ["event-1"]
+    await grid.subscriptions.set_system({"lifecycle_event": "slipway"})
+    assert await grid.enqueue("slipway", [other]) == 1

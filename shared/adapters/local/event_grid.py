@@ -149,7 +149,7 @@ class LocalEventGrid:
             connection.execute(_FINISH, (sequences,))
             connection.execute(_FORGET, (events,))
 
-        await self._database.write(delete)
+        await self._database.write(delete, synced=False)  # after a power cut they are delivered once more
 
     async def reschedule(self, delivery: Delivery, next_attempt_at: datetime) -> None:
         """Keep its attempts, outcome and reason, and make it due again then. Nothing happens when it is gone."""

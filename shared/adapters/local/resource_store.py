@@ -148,7 +148,8 @@ class SqliteResourceStore:
             return
         time = format_time(at)
         values = [(time, event_partition(record), event_document_id(record)) for record in events]
-        await self._database.write(lambda connection: _execute_many(connection, _ACKNOWLEDGE, values))
+        # Not synced: after a power cut the event is published once more, with the same id.
+        await self._database.write(lambda connection: _execute_many(connection, _ACKNOWLEDGE, values), synced=False)
 
     async def _select(self, sql: str, values: Sequence[Any]) -> list[Row]:
         return await self._database.read(lambda connection: connection.execute(sql, values).fetchall())

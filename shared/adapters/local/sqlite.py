@@ -24,17 +24,22 @@ T = TypeVar("T")
 MAX_GROUP = 64
 BUSY_TIMEOUT_S = 30.0
 OPEN_RETRY_S = 0.01
+CACHE_KIB = 32 * 1024  # SQLite's 2 MB do not hold the inner pages of the indexes of 100,000 versions
+# SQLite's 1000 pages are full after some twenty registrations, each of which touches other pages of a large file.
+CHECKPOINT_PAGES = 8000
 
 
 @dataclass(slots=True)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
     writes: bool
+    synced: bool = True  # whether it must be on disk when it is answered
     future: Future[Any] = field(default_factory=Future)
 
 
 class Database:
-    """A file in WAL mode with synchronous=FULL: what was answered survives a power cut. Opened at first use."""
+    """A file in WAL mode with synchronous=FULL: what was answered survives a power cut, unless the write says it need
+    not. Opened at first use."""
 
     def __init__(self, path: Path, schema: str) -> None:
         self.path = path
@@ -66,9 +71,12 @@ class Database:
                 self._reader = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
         return rows[0] if rows else None
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work(connection)` returns, once it is on disk; when it raises, nothing of it is kept."""
-        result: T = await self._submit(_Job(work, writes=True))
+    async def write(self, work: Callable[[sqlite3.Connection], T], *, synced: bool = True) -> T:
+        """What `work(connection)` returns, once it is on disk; when it raises, nothing of it is kept.
+
+        With `synced` False a power cut (not the end of this process) may undo it, until the next synced write: for
+        notes that something was done, where doing it again does no harm."""
+        result: T = await self._submit(_Job(work, writes=True, synced=synced))
         return result
 
     async def close(self) -> None:
@@ -116,6 +124,8 @@ class Database:
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
+                connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+                connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
                 connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
                 return connection
             except sqlite3.OperationalError as error:
@@ -165,6 +175,8 @@ class _RolledBack(Exception):
 def _write_all(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
     outcomes: list[tuple[Any, BaseException | None]] = []
     try:
+        # sqlite.org, "PRAGMA synchronous": with NORMAL, a commit to the WAL is not synced and stays consistent.
+        connection.execute(f"PRAGMA synchronous={'FULL' if any(job.synced for job in jobs) else 'NORMAL'}")
         connection.execute("BEGIN IMMEDIATE")
         for job in jobs:
             connection.execute("SAVEPOINT job")

@@ -6,7 +6,7 @@ import hmac
 import json
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -19,7 +19,8 @@ from shared.ports import Clock, Subscription
 VALIDATION_TIME_S = 300
 DEFAULT_BASE_URL = "http://127.0.0.1:7071"
 
-# A row without a document is the function app's own: it has no filters, and its URL, which holds a key, isn't kept.
+# A row without a document is the function app's own: it filters by system_event_types only, and its URL, which holds a
+# key, isn't kept.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS subscriptions (
     name           TEXT PRIMARY KEY,
@@ -28,6 +29,11 @@ CREATE TABLE IF NOT EXISTS subscriptions (
     document       TEXT,
     signing_secret TEXT,
     failed_after   INTEGER             -- AwaitingManualAction until then, Failed afterwards
+);
+CREATE TABLE IF NOT EXISTS system_event_types (  -- of the function app's own; none: it gets every type
+    name           TEXT NOT NULL,
+    type           TEXT NOT NULL,
+    PRIMARY KEY (name, type)
 );
 CREATE TABLE IF NOT EXISTS validations (
     name           TEXT PRIMARY KEY,
@@ -74,13 +80,19 @@ class SubscriptionTable:
         """Notified when a subscription came, changed or went."""
         return signal_for(self._database.path, "subscriptions")
 
-    async def set_system(self, topics: Mapping[str, str]) -> None:
+    async def set_system(
+        self, topics: Mapping[str, str], event_types: Mapping[str, Collection[str]] | None = None
+    ) -> None:
         """Make the function app's own subscriptions exactly these (name -> topic), and drop what is owed to others that
-        were there before. From then on events are kept for them, whether they are delivered yet or not."""
+        were there before. From then on events are kept for them, whether they are delivered yet or not: those of
+        `event_types` (name -> types), or all for a name without types."""
+        types = [(name, each) for name, included in (event_types or {}).items() for each in included]
 
         def write(connection: sqlite3.Connection) -> None:
             connection.execute(_DROP_SYSTEM, (json.dumps(list(topics)),))
             connection.executemany(_PUT_SYSTEM, topics.items())
+            connection.execute("DELETE FROM system_event_types")
+            connection.executemany("INSERT INTO system_event_types VALUES (?, ?)", types)
             _drop_orphans(connection)
 
         await self._database.write(write)
@@ -179,8 +191,17 @@ class SubscriptionTable:
 
 def subscribers(connection: sqlite3.Connection, topic: str) -> list[tuple[str, Subscription | None]]:
     """Who gets events of the topic, within a transaction: names with the filters (None: everything)."""
-    query = "SELECT name, document FROM subscriptions WHERE topic = ? AND state = 'Succeeded'"
-    return [(name, _parsed(document)) for name, document in connection.execute(query, (topic,))]
+    query = """SELECT name, document, (SELECT json_group_array(type) FROM system_event_types t WHERE t.name = s.name)
+        FROM subscriptions s WHERE topic = ? AND state = 'Succeeded'"""
+    rows = connection.execute(query, (topic,)).fetchall()
+    return [(name, _parsed(document) if document else _of_types(name, types)) for name, document, types in rows]
+
+
+@lru_cache(maxsize=64)
+def _of_types(name: str, types: str) -> Subscription | None:
+    """The filter of one of the function app's own; None when it gets everything."""
+    included = tuple(json.loads(types))
+    return Subscription(name, "", included_event_types=included) if included else None
 
 
 @lru_cache(maxsize=1024)

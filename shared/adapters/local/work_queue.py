@@ -73,7 +73,7 @@ class SqliteWorkQueue:
 
         if not await self._database.read(lambda c: c.execute(_VISIBLE, (self._name, now, now, 1)).fetchone()):
             return ()  # an idle queue is polled often: it costs no write lock
-        return await self._database.write(receive)
+        return await self._database.write(receive, synced=False)  # after a power cut it is received once more
 
     async def update(self, message: ReceivedMessage, *, visibility_timeout_s: float) -> ReceivedMessage:
         """See WorkQueue. A message that is gone has no valid receipt: Conflict."""
@@ -107,7 +107,7 @@ class SqliteWorkQueue:
             connection.execute("DELETE FROM messages WHERE queue = ? AND id = ?", (self._name, message.id))
             return True
 
-        if not await self._database.write(delete):
+        if not await self._database.write(delete, synced=False):  # as above
             raise Conflict(f"the receipt of message {message.id} in queue {self._name} is not the newest one")
 
 
