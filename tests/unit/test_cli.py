@@ -206,7 +206,7 @@ def test_what_others_wrote_cannot_steer_the_terminal(cli: Cli, api: RestApi) -> 
     assert "\x1b" not in cli("model", "list").stderr
 
 
-@pytest.mark.parametrize("text", ["", ":1", "a:", "a@newest", "a:1:2", "..", "a:.."])
+@pytest.mark.parametrize("text", ["", ":1", "a:", "a@", "a:1:2", "..", "a:.."])
 def test_a_reference_that_names_no_version_is_a_usage_error(cli: Cli, text: str) -> None:
     assert cli("model", "show", text).exit_code == 2
 
