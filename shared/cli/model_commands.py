@@ -13,6 +13,7 @@ from shared.cli.api import Api, segment
 from shared.cli.errors import CliError
 from shared.cli.manifest import Overrides, read_push
 from shared.cli.model_changes import COMMANDS as CHANGES
+from shared.cli.model_diff import diff
 from shared.cli.model_search import list_models
 from shared.cli.model_show import show
 from shared.cli.options import Options, common_options
@@ -93,5 +94,5 @@ def _cause(cause: dict[str, Any]) -> str:
     return f"{cause['type']} {cause['id']}"
 
 
-for command in (list_models, show, *CHANGES):
+for command in (list_models, show, diff, *CHANGES):
     model.add_command(command)

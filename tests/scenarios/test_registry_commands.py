@@ -55,6 +55,17 @@ async def test_versions_are_found_labelled_archived_and_deleted(tmp_path: Path) 
         await slipway(host, "audit", "verify")
 
 
+async def test_two_versions_are_compared(tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as host, host.client() as http:
+        await push(http, "a", {"model.bin": b"one"}, tags={"day": "1"})
+        await push(http, "a", {"model.bin": b"two"}, tags={"day": "1", "owner": "me"})
+        found = json.loads((await slipway(host, "model", "diff", "a:1", "2", "-o", "json")).stdout)
+        changes = {c["what"]: c["change"] for c in found["changes"]}
+        assert changes == {"tags/owner": "added", "files/model.bin": "changed"}
+        await slipway(host, "model", "diff", "a:1", "a:2", "--exit-code", code=1)
+        await slipway(host, "model", "diff", "a:2", "a:2", "--exit-code")
+
+
 async def test_a_policy_is_tried_on_what_is_registered(tmp_path: Path) -> None:
     policy = tmp_path / "policy.json"
     policy.write_text(json.dumps({"properties": {"tags": {"required": ["owner"]}}}))
