@@ -55,6 +55,17 @@ async def test_versions_are_found_labelled_archived_and_deleted(tmp_path: Path) 
         await slipway(host, "audit", "verify")
 
 
+async def test_a_version_in_use_is_not_deleted_and_its_users_are_named(tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as host, host.client() as http:
+        await push(http, "base", {"model.bin": b"one"})
+        await push(http, "derived", {"model.bin": b"two"}, parent="base:1")
+        refused = await slipway(host, "model", "delete", "base:1", "-y", code=4)
+        assert "model/derived:1 uses it" in refused.stderr
+        assert "base:1" in (await slipway(host, "model", "show", "base:1")).stdout
+        await slipway(host, "model", "delete", "derived:1", "-y")
+        await slipway(host, "model", "delete", "base:1", "-y")
+
+
 async def test_two_versions_are_compared(tmp_path: Path) -> None:
     async with running(tmp_path / "data") as host, host.client() as http:
         await push(http, "a", {"model.bin": b"one"}, tags={"day": "1"})
