@@ -74,13 +74,22 @@ class Api:
         """The document at `path` (below /api/)."""
         return self.call("GET", path, query=query).document
 
-    def call(self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Any = None) -> Answer:
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """The answer. Raises CliError for every error status and when no answer came."""
         url = f"{self.connection.base_url}/api/{path}"
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
 
         def send() -> Answer:
-            response = self.client.request(method, url, params=given, json=body, headers=self.connection.headers())
+            sent = {**self.connection.headers(), **(headers or {})}
+            response = self.client.request(method, url, params=given, json=body, headers=sent)
             return _answer(response, f"{method} {url}")
 
         return self.retrying(send, repeatable=method != "DELETE")

@@ -52,6 +52,7 @@ class CliError(click.ClickException):
         remedy: str | None = None,
         transient: bool = False,
         retry_after_s: float = 0.0,
+        status: int | None = None,
     ) -> None:
         super().__init__(message)
         self.exit_code = int(exit_code)  # type: ignore[misc]  # click reads it from the instance
@@ -59,6 +60,7 @@ class CliError(click.ClickException):
         self.remedy = remedy
         self.transient = transient  # whether the same request may succeed shortly
         self.retry_after_s = retry_after_s  # the pause the server asked for
+        self.status = status  # of the answer; None when there was none
 
     def format_message(self) -> str:
         """The message, a line for each fault, and what to do."""
@@ -102,6 +104,7 @@ def problem_error(status: int, document: Any, where: str, *, retry_after_s: floa
         remedy=remedy,
         transient=status in (429, 503),
         retry_after_s=retry_after_s,
+        status=status,
     )
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
 from shared.cli.import_commands import import_
 from shared.cli.model_commands import model
 from shared.cli.options import Options, common_options, root_options
+from shared.cli.policy_commands import policy
 from shared.cli.subscription_commands import subscription
 from shared.cli.upload_commands import reconcile, upload
 
@@ -48,7 +50,7 @@ def up(options: Options, host: str, port: int) -> None:
     raise click.exceptions.Exit(asyncio.run(run(options.data_path, host, port)) or 0)
 
 
-for command in (model, event, subscription, upload, reconcile):
+for command in (model, event, subscription, upload, reconcile, policy, audit):
     slipway.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""`slipway model`: push, list, show, download, history."""
+"""`slipway model`: the group, with push, download and history."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from shared.cli import output
 from shared.cli.api import Api, segment
 from shared.cli.errors import CliError
 from shared.cli.manifest import Overrides, read_push
+from shared.cli.model_changes import COMMANDS as CHANGES
+from shared.cli.model_diff import diff
+from shared.cli.model_search import list_models
+from shared.cli.model_show import show
 from shared.cli.options import Options, common_options
 from shared.cli.references import assignments, model_reference
 
@@ -20,7 +24,7 @@ TYPES = ("custom_model", "mlflow_model", "triton_model")
 
 @click.group("model")
 def model() -> None:
-    """Push, list, show and download models."""
+    """Push, search, show, change and download models."""
 
 
 @model.command("push")
@@ -48,67 +52,6 @@ def push(
         version = push_model(api, options, what)
     files = f"{len(version['files'])} file{'s' if len(version['files']) != 1 else ''}"
     output.show(options, version, f"Registered {version['id']} ({files}, {output.size(version['size_bytes'])})")
-
-
-@model.command("list")
-@click.argument("name", required=False)
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many [all].")
-@common_options
-def list_models(options: Options, name: str | None, limit: int | None) -> None:
-    """List the models, or the versions of NAME, newest first."""
-    with Api(options) as api:
-        if name is None:
-            page = api.pages("models", limit=limit)
-        else:
-            page = api.pages(f"models/{segment(name)}/versions", limit=limit)
-    output.show(options, page, _models(page["items"]) if name is None else _versions(page["items"]))
-
-
-def _models(items: list[dict[str, Any]]) -> str:
-    rows = [
-        (i["name"], i["latest_version"], output.moment(i["modified_at"]), i["tags"], i["description"]) for i in items
-    ]
-    return output.table(("NAME", "LATEST", "MODIFIED", "TAGS", "DESCRIPTION"), rows, empty="There are no models.")
-
-
-def _versions(items: list[dict[str, Any]]) -> str:
-    rows = [
-        (
-            *(i["id"], i["type"], len(i["files"]), output.size(i["size_bytes"])),
-            *(output.moment(i["created_at"]), i["created_by"], i["tags"]),
-        )
-        for i in items
-    ]
-    headings = ("ID", "TYPE", "FILES", "SIZE", "CREATED", "BY", "TAGS")
-    return output.table(headings, rows, empty="There are no versions.")
-
-
-@model.command("show")
-@click.argument("reference", metavar="NAME[:VERSION|@latest]")
-@common_options
-def show(options: Options, reference: str) -> None:
-    """Show one version, the latest when none is named."""
-    name, version = model_reference(reference)
-    with Api(options) as api:
-        found = api.get(f"models/{segment(name)}/versions/{segment(version)}")
-    output.show(options, found, describe(found))
-
-
-def describe(version: dict[str, Any]) -> str:
-    """A version for people."""
-    files = [f"{f['path']}  {output.size(f['size_bytes'])}  sha256:{f['sha256']}" for f in version["files"]]
-    names = ("type", "description", "tags", "properties", "stage", "path")
-    return output.fields(
-        [
-            ("id", version["id"]),
-            *((name, version.get(name)) for name in names),
-            ("files", files),
-            ("size", output.size(version["size_bytes"])),
-            ("upload", version["upload_id"]),
-            ("created", f"{output.moment(version['created_at'])} by {version['created_by']}"),
-            ("modified", f"{output.moment(version['modified_at'])} by {version['modified_by']}"),
-        ]
-    )
 
 
 @model.command("download")
@@ -148,7 +91,7 @@ def download(
 
 
 @model.command("history")
-@click.argument("reference", metavar="NAME[:VERSION|@latest]")
+@click.argument("reference", metavar="NAME[:VERSION|@LABEL]")
 @common_options
 def history(options: Options, reference: str) -> None:
     """Show every change of a version: when, by whom, caused by what."""
@@ -165,3 +108,7 @@ def history(options: Options, reference: str) -> None:
 
 def _cause(cause: dict[str, Any]) -> str:
     return f"{cause['type']} {cause['id']}"
+
+
+for command in (list_models, show, diff, *CHANGES):
+    model.add_command(command)

@@ -12,13 +12,21 @@ _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def model_reference(text: str) -> tuple[str, str]:
-    """(name, version) of NAME, NAME:VERSION or NAME@LABEL; the version is "latest" when none is named, and "@LABEL" for
-    a label. Raises click.UsageError."""
-    match = _REFERENCE.fullmatch(text)
+    """(name, version for REST) of NAME, NAME:VERSION or NAME@LABEL, also after `azureml:`; "latest" when no
+    version is named, "@LABEL" for a label. Raises click.UsageError."""
+    name, version = optional_version(text)
+    return name, version or "latest"
+
+
+def optional_version(text: str) -> tuple[str, str | None]:
+    """As model_reference, but None where no version is named. Raises click.UsageError."""
+    match = _REFERENCE.fullmatch(text.removeprefix("azureml:"))
     if match is None:
         raise click.UsageError(f"{text!r} is not NAME, NAME:VERSION or NAME@LABEL")
     label = match["label"]
-    return match["name"], match["version"] or (f"@{label}" if label not in (None, "latest") else "latest")
+    if label is None or label == "latest":
+        return match["name"], label or match["version"]
+    return match["name"], f"@{label}"
 
 
 def assignments(pairs: tuple[str, ...], option: str) -> dict[str, str]:
