@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
+from shared.errors import Fault, Invalid
 from shared.ports import Subscription
 from shared.resources.base import NAME_PATTERN, Condition, Document, HistoryRecord, Resource
 from shared.resources.inspection import ModelInspection
@@ -73,6 +74,9 @@ class RegisterRequest(Document):
     name: str | None = Field(default=None, pattern=NAME_PATTERN, description="wins over the manifest's")
     description: str | None = Field(default=None, max_length=65536, description="wins over the manifest's")
     tags: TextMap | None = Field(default=None, description="win over the manifest's")
+    declared: dict[str, Any] = Field(
+        default_factory=dict, max_length=32, description="any other fields of the declaration that win; not its path"
+    )
     origin: Origin | None = Field(default=None, description="where it was before: another Slipway, an MLflow registry")
 
     @model_validator(mode="after")
@@ -82,9 +86,11 @@ class RegisterRequest(Document):
         return self
 
     def overrides(self) -> dict[str, Any]:
-        """The fields that win over the manifest's."""
+        """The fields that win over the manifest's. Raises Invalid for a path: it names the files that were sent."""
+        if "path" in self.declared:
+            raise Invalid("`declared` may hold no path", faults=(Fault("not accepted", "/declared/path"),))
         given = {"name": self.name, "description": self.description, "tags": self.tags}
-        return {key: value for key, value in given.items() if value is not None}
+        return {**self.declared, **{key: value for key, value in given.items() if value is not None}}
 
 
 _SPEC_FIELDS = (*ModelFacts.model_fields, "path", "files", "parent_model_id", "origin", "upload_id")

@@ -8,6 +8,7 @@ import click
 
 from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
+from shared.cli.doctor_command import doctor
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
 from shared.cli.import_commands import import_
@@ -50,7 +51,7 @@ def up(options: Options, host: str, port: int) -> None:
     raise click.exceptions.Exit(asyncio.run(run(options.data_path, host, port)) or 0)
 
 
-for command in (model, event, subscription, upload, reconcile, policy, audit):
+for command in (model, event, subscription, upload, reconcile, policy, audit, doctor):
     slipway.add_command(command)
 
 

@@ -43,6 +43,9 @@ class Overrides:
     description: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     type: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)  # other fields of the declaration, which win
+    properties: dict[str, str] = field(default_factory=dict)  # which win
+    provenance: dict[str, str] = field(default_factory=dict)  # properties that never win
 
 
 def read_push(path: Path, given: Overrides) -> Push:
@@ -68,7 +71,7 @@ def _bare(path: Path, given: Overrides) -> Push:
         what = "a folder without model.yml" if path.is_dir() else "not a model.yml"
         raise click.UsageError(f"{path} is {what}: give the model a name with --name")
     inside = path.resolve().name
-    model: dict[str, Any] = {"name": given.name, "path": inside, "type": given.type or "custom_model"}
+    model: dict[str, Any] = {"name": given.name, "path": inside, "type": given.type or _type_of(path)}
     files, skipped = _collect(path, inside)
     return Push({"model": model, **_overriding(given, {})}, files, skipped)
 
@@ -95,11 +98,35 @@ def _declared(manifest: Path, given: Overrides) -> Push:
 
 
 def _overriding(given: Overrides, document: dict[str, Any]) -> dict[str, Any]:
-    """The request's fields that win over the manifest's. Tags of the command line are added to the manifest's."""
+    """The request's fields that win over the manifest's. Tags and properties of the command line are added to the
+    manifest's; where the files come from never replaces what anybody declared."""
     tags = document.get("tags") if given.tags else None
     both = {**tags, **given.tags} if isinstance(tags, dict) else given.tags
-    fields = {"name": given.name, "description": given.description, "tags": both or None}
+    fields: dict[str, Any] = {"name": given.name, "description": given.description, "tags": both or None}
+    declared = dict(given.facts)
+    present = document.get("properties") or {}
+    if (given.properties or given.provenance) and isinstance(present, dict):
+        declared["properties"] = {**given.provenance, **present, **given.properties}
+    fields["declared"] = declared or None
     return {key: value for key, value in fields.items() if value is not None}
+
+
+def remote_push(uri: str, given: Overrides) -> Push:
+    """The push of files that the server brings from somewhere else. Raises click.UsageError without a name."""
+    if given.name is None:
+        raise click.UsageError("give the model a name with --name")
+    model: dict[str, Any] = {"name": given.name, "path": uri, "type": given.type or "custom_model"}
+    return Push({"model": model, **_overriding(given, {})})
+
+
+def is_remote(path: str) -> bool:
+    """Whether the path names files that the server has to bring."""
+    return bool(re.match(r"(https?|s3|azureml)://|runs:/", path))
+
+
+def _type_of(path: Path) -> str:
+    """A folder that MLflow wrote is an MLflow model."""
+    return "mlflow_model" if (path / "MLmodel").is_file() else "custom_model"
 
 
 def _loaded(text: str) -> dict[str, Any]:

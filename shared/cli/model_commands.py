@@ -1,4 +1,4 @@
-"""`slipway model`: the group, with push, download and history."""
+"""`slipway model`: the group, with download and history."""
 
 from __future__ import annotations
 
@@ -11,47 +11,18 @@ import click
 from shared.cli import output
 from shared.cli.api import Api, segment
 from shared.cli.errors import CliError
-from shared.cli.manifest import Overrides, read_push
 from shared.cli.model_changes import COMMANDS as CHANGES
 from shared.cli.model_diff import diff
 from shared.cli.model_search import list_models
 from shared.cli.model_show import show
 from shared.cli.options import Options, common_options
-from shared.cli.references import assignments, model_reference
-
-TYPES = ("custom_model", "mlflow_model", "triton_model")
+from shared.cli.push_command import push
+from shared.cli.references import model_reference
 
 
 @click.group("model")
 def model() -> None:
     """Push, search, show, change and download models."""
-
-
-@model.command("push")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--name", help="The model's name; wins over the manifest's.")
-@click.option("--description", help="Free text; wins over the manifest's.")
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Added to the manifest's tags; repeatable.")
-@click.option("--type", "type_", type=click.Choice(TYPES), help="For a model without a manifest [custom_model].")
-@common_options
-def push(
-    options: Options, path: Path, name: str | None, description: str | None, tags: tuple[str, ...], type_: str | None
-) -> None:
-    """Upload a model and register it as the next version.
-
-    PATH is a model.yml (Azure ML's CLI v2 format), a folder with one, or a bare model file or folder, which needs
-    --name. Files and folders whose names start with a dot are not sent.
-    """
-    from shared.cli.push import push_model
-
-    given = Overrides(name, description, assignments(tags, "--tag"), type_)
-    what = read_push(path, given)
-    if what.skipped:
-        click.echo(f"Not sent, because hidden: {', '.join(what.skipped)}", err=True)
-    with Api(options) as api:
-        version = push_model(api, options, what)
-    files = f"{len(version['files'])} file{'s' if len(version['files']) != 1 else ''}"
-    output.show(options, version, f"Registered {version['id']} ({files}, {output.size(version['size_bytes'])})")
 
 
 @model.command("download")
@@ -110,5 +81,5 @@ def _cause(cause: dict[str, Any]) -> str:
     return f"{cause['type']} {cause['id']}"
 
 
-for command in (list_models, show, diff, *CHANGES):
+for command in (push, list_models, show, diff, *CHANGES):
     model.add_command(command)
