@@ -8,8 +8,10 @@ import click
 
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
+from shared.cli.lineage_commands import lineage
 from shared.cli.model_commands import model
 from shared.cli.options import Options, common_options, root_options
+from shared.cli.run_commands import run
 from shared.cli.subscription_commands import subscription
 from shared.cli.upload_commands import reconcile, upload
 
@@ -47,6 +49,9 @@ def up(options: Options, host: str, port: int) -> None:
 
 
 for command in (model, event, subscription, upload, reconcile):
+    slipway.add_command(command)
+
+for command in (run, lineage):
     slipway.add_command(command)
 
 
