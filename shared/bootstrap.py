@@ -32,6 +32,7 @@ from shared.registry.labels import Labels
 from shared.registry.lifecycle import Lifecycle
 from shared.registry.models import Registry
 from shared.registry.policies import Policies
+from shared.registry.runs import Runs
 from shared.resources.base import Cause
 from shared.settings import Settings, load_settings
 
@@ -124,6 +125,7 @@ def assemble(
             policies=Policies(uploads),
             labels=Labels(registry, committer),
             lifecycle=Lifecycle(store, registry, committer),
+            runs=Runs(store, committer, uploads, artifacts, clock, retention_s=settings.artifact_retention_s),
             inspector=Inspector(max_file_bytes=settings.inspect_max_bytes, timeout_s=settings.inspect_timeout_s),
             garbage=GarbageCollector(store, artifacts, clock, retention_s=settings.artifact_retention_s),
             open_source=_source_opener(settings, store, artifacts),

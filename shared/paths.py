@@ -11,7 +11,8 @@ PATH_RULE = (
     "1 to 1024 characters in parts separated by '/'; a part is 1 to 255 bytes of UTF-8 that does not start with '.' "
     "and holds no backslash and no control character"
 )
-REMOTE_PREFIXES = ("https://", "http://", "s3://", "runs:/", "azureml://jobs/")
+RUN_PREFIXES = ("runs:/", "azureml://jobs/")
+REMOTE_PREFIXES = ("https://", "http://", "s3://", *RUN_PREFIXES)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _NOT_A_PATH = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")  # https://..., azureml:name:1, C:
 
@@ -50,3 +51,8 @@ def is_under(path: str, folder: str) -> bool:
 def is_remote(path: str) -> bool:
     """Whether it names files somewhere else: a URL, a bucket, a run's artifacts."""
     return path.startswith(REMOTE_PREFIXES)
+
+
+def is_run_uri(path: str) -> bool:
+    """Whether it names files of a registered run."""
+    return path.startswith(RUN_PREFIXES)

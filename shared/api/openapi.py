@@ -12,6 +12,7 @@ from shared.api.message import PROBLEM
 from shared.api.operations import OPERATIONS, Operation
 from shared.api.search import SORTS
 from shared.resources.base import NAME_PATTERN, Document
+from shared.resources.lineage import DEFAULT_DEPTH, MAX_DEPTH
 from shared.resources.model import LABEL_PATTERN
 
 _QUERY: dict[str, dict[str, Any]] = {
@@ -35,6 +36,10 @@ _QUERY: dict[str, dict[str, Any]] = {
     "created_after": {"schema": {"type": "string", "format": "date-time"}, "description": "not created before it"},
     "created_before": {"schema": {"type": "string", "format": "date-time"}},
     "sort": {"schema": {"enum": [*SORTS, ""]}},
+    "depth": {
+        "schema": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_DEPTH}, {"const": ""}]},
+        "description": f"at most so many steps away; {DEFAULT_DEPTH} when left out",
+    },
     "include_archived": {"schema": {"enum": ["true", "false", ""]}},
 }
 # Parameters that mean something else in one operation.
@@ -49,9 +54,10 @@ _PATH: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "pattern": NAME_PATTERN},
     "version": {"type": "string", "pattern": "^@?[a-zA-Z0-9][a-zA-Z0-9._-]*$"},
     "label": {"type": "string", "pattern": LABEL_PATTERN},
+    "run_id": {"type": "string", "pattern": NAME_PATTERN},
     "upload_id": {"type": "string"},
     "path": {"type": "string", "description": "path of the file, '/' between the parts"},
-    "kind": {"type": "string", "description": "upload, model, subscription"},
+    "kind": {"type": "string", "description": "upload, model, run, subscription"},
 }
 _TITLES = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 302: "Found"}
 

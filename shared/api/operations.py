@@ -6,12 +6,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from shared.api import documents as doc
-from shared.api import governance, model_lifecycle, models, operate
+from shared.api import governance, model_lifecycle, models, operate, runs
+from shared.api import lineage_documents as lineage_doc
 from shared.api.message import ApiRequest, ApiResponse
-from shared.api.search import SEARCH
+from shared.api.search import RUN_SEARCH, SEARCH
 from shared.bootstrap import ControlPlane
 from shared.resources.base import Document
+from shared.resources.lineage import Lineage
 from shared.resources.patches import ModelPatch
+from shared.resources.run import RunDeclaration
 
 Handler = Callable[[ApiRequest, ControlPlane], Awaitable[ApiResponse]]
 PAGING = ("limit", "continuation")
@@ -133,6 +136,28 @@ GOVERNANCE = (
         {200: doc.CollectionDone},
         _BODY,
         doc.CollectionRequest,
+    ),
+)
+RUNS = (
+    Operation(
+        "put_run",
+        "PUT",
+        "runs/{run_id}",
+        runs.put_run,
+        {200: lineage_doc.Run, 201: lineage_doc.Run},
+        _BODY,
+        RunDeclaration,
+    ),
+    Operation("list_runs", "GET", "runs", runs.list_runs, {200: lineage_doc.RunPage}, (400, 422), query=RUN_SEARCH),
+    Operation("get_run", "GET", "runs/{run_id}", runs.get_run, {200: lineage_doc.Run}, (404,)),
+    Operation(
+        "get_model_lineage",
+        "GET",
+        "models/{name}/versions/{version}/lineage",
+        runs.get_model_lineage,
+        {200: Lineage},
+        (400, 404),
+        query=("depth",),
     ),
 )
 
@@ -267,5 +292,6 @@ OPERATIONS: dict[str, Operation] = {
             query=("version",),
         ),
         *GOVERNANCE,
+        *RUNS,
     )
 }

@@ -11,6 +11,7 @@ from shared.api.message import ApiRequest
 from shared.errors import BadRequest
 from shared.ports import ResourceQuery
 from shared.resources.model import KIND
+from shared.resources.run import KIND as RUN
 from shared.resources.search import ACTIVE, field_term, property_term, tag_term, word_term, words_of
 
 # Parameters with lists of values, separated by commas (a comma that is meant is written `\\,`), as in Azure ML.
@@ -35,14 +36,30 @@ SEARCH = (
     *("created_after", "created_before", "sort", "include_archived", "limit", "continuation"),
 )
 
+RUN_SEARCH = (
+    *("tag", "property", "experiment", "dataset", "text"),
+    *("created_after", "created_before", "sort", "limit", "continuation"),
+)
+
 
 def model_query(
     request: ApiRequest, listing: Literal["heads", "versions"], *, name: str | None = None, sort: str = "name"
 ) -> ResourceQuery:
     """The query of a request for models or versions. Raises BadRequest for a parameter that is not understood."""
+    return _query(request, KIND, listing, name, sort)
+
+
+def run_query(request: ApiRequest) -> ResourceQuery:
+    """The query of a request for runs. Raises BadRequest for a parameter that is not understood."""
+    return _query(request, RUN, "heads", None, "name")
+
+
+def _query(
+    request: ApiRequest, kind: str, listing: Literal["heads", "versions"], name: str | None, sort: str
+) -> ResourceQuery:
     by, descending = _sort(request, sort)
     return ResourceQuery(
-        KIND,
+        kind,
         name=name,
         versions=listing,
         terms=tuple(dict.fromkeys(_terms(request))),

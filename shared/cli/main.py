@@ -12,9 +12,11 @@ from shared.cli.doctor_command import doctor
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
 from shared.cli.import_commands import import_
+from shared.cli.lineage_commands import lineage
 from shared.cli.model_commands import model
 from shared.cli.options import Options, common_options, root_options
 from shared.cli.policy_commands import policy
+from shared.cli.run_commands import run
 from shared.cli.subscription_commands import subscription
 from shared.cli.upload_commands import reconcile, upload
 
@@ -51,7 +53,7 @@ def up(options: Options, host: str, port: int) -> None:
     raise click.exceptions.Exit(asyncio.run(run(options.data_path, host, port)) or 0)
 
 
-for command in (model, event, subscription, upload, reconcile, policy, audit, doctor):
+for command in (model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor):
     slipway.add_command(command)
 
 

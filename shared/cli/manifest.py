@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from shared.cli.errors import CliError, ExitCode
+from shared.paths import is_remote
 
 MANIFEST_NAMES = ("model.yml", "model.yaml")
 _MANIFEST_SUFFIXES = (".yml", ".yaml")
@@ -25,9 +26,10 @@ class Push:
     """A declaration and its files."""
 
     declaration: dict[str, Any]  # fields of the request that registers: manifest and manifest_file, or model
-    files: dict[str, Path] = field(default_factory=dict)  # path in the upload -> file here; {}: only to be refused
+    files: dict[str, Path] = field(default_factory=dict)  # path in the upload -> file here; {}: none to send
     skipped: tuple[str, ...] = ()  # hidden files that are not sent
     source: Path | None = None  # the manifest's file, for messages
+    is_remote: bool = False  # whether its files are at a URL, in a bucket or in a run
 
     @property
     def size_bytes(self) -> int:
@@ -72,7 +74,7 @@ def _bare(path: Path, given: Overrides) -> Push:
         raise click.UsageError(f"{path} is {what}: give the model a name with --name")
     inside = path.resolve().name
     model: dict[str, Any] = {"name": given.name, "path": inside, "type": given.type or _type_of(path)}
-    files, skipped = _collect(path, inside)
+    files, skipped = collect_files(path, inside)
     return Push({"model": model, **_overriding(given, {})}, files, skipped)
 
 
@@ -86,6 +88,8 @@ def _declared(manifest: Path, given: Overrides) -> Push:
     known = manifest.name if _ACCEPTED_FILE_NAME.fullmatch(manifest.name) else MANIFEST_NAMES[0]
     document = _loaded(text)
     declaration = {"manifest": text, "manifest_file": known, **_overriding(given, document)}
+    if is_remote(str(document.get("path"))):
+        return Push(declaration, source=manifest, is_remote=True)
     inside = _inside(document)
     if inside is None:
         return Push(declaration, source=manifest)
@@ -93,7 +97,7 @@ def _declared(manifest: Path, given: Overrides) -> Push:
     if not target.exists():
         message = f"{manifest} names the path {document['path']!r}, but there is no file or folder {target}"
         raise CliError(message, ExitCode.REFUSED, remedy="`path` is relative to the folder of the manifest")
-    files, skipped = _collect(target, inside, leave_out=manifest)
+    files, skipped = collect_files(target, inside, leave_out=manifest)
     return Push(declaration, files, skipped, manifest)
 
 
@@ -117,11 +121,6 @@ def remote_push(uri: str, given: Overrides) -> Push:
         raise click.UsageError("give the model a name with --name")
     model: dict[str, Any] = {"name": given.name, "path": uri, "type": given.type or "custom_model"}
     return Push({"model": model, **_overriding(given, {})})
-
-
-def is_remote(path: str) -> bool:
-    """Whether the path names files that the server has to bring."""
-    return bool(re.match(r"(https?|s3|azureml)://|runs:/", path))
 
 
 def _type_of(path: Path) -> str:
@@ -155,7 +154,7 @@ def _inside(document: dict[str, Any]) -> str | None:
     return None if normal.split("/")[0] == ".." or "\0" in normal else normal
 
 
-def _collect(target: Path, inside: str, leave_out: Path | None = None) -> tuple[dict[str, Path], tuple[str, ...]]:
+def collect_files(target: Path, inside: str, leave_out: Path | None = None) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Path in the upload -> file, for the file or all files below the folder; and the hidden ones left out."""
     if target.is_file():
         return {inside: target}, ()

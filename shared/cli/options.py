@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,7 +44,7 @@ def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> Non
         setattr(options, parameter.name, value)
 
 
-def _options(*, root: bool) -> list[Callable[[F], F]]:
+def _options(*, root: bool, outputs: Sequence[str] = OUTPUTS) -> list[Callable[[F], F]]:
     def option(*names: str, envvar: str | None = None, **settings: Any) -> Callable[[F], F]:
         settings["envvar"] = envvar if root else None  # once: the environment must not win over the command line
         settings["hidden"] = not root and "--output" not in names  # told once, by `slipway --help`
@@ -57,7 +57,9 @@ def _options(*, root: bool) -> list[Callable[[F], F]]:
         option("--auth", type=click.Choice(["key", "entra"]), help="How to prove who you are [key]."),
         option("--scope", envvar="SLIPWAY_SCOPE", help="With --auth entra: e.g. api://CLIENT-ID/.default"),
         option("--data-dir", envvar="SLIPWAY_DATA_DIR", help="Data of a local Slipway [.slipway]."),
-        option("-o", "--output", type=click.Choice(OUTPUTS), help="json and yaml print the REST documents [table]."),
+        option(
+            "-o", "--output", type=click.Choice(outputs), help=f"json and yaml print the REST documents [{outputs[0]}]."
+        ),
         option("--no-progress", is_flag=True, help="No progress bars."),
         option("--timeout-s", type=timeout, help=f"How long to wait for an answer or result [{DEFAULT_TIMEOUT_S:g}]."),
     ]
@@ -72,7 +74,16 @@ def root_options(function: F) -> F:
 
 def common_options(function: F) -> F:
     """Adds the options to a command, hidden: `slipway --help` tells them once. Passes Options first."""
-    function = click.pass_obj(function)  # type: ignore[assignment]  # click's wrapper keeps the name and parameters
-    for add in reversed(_options(root=False)):
-        function = add(function)
-    return function
+    return options_with_outputs(*OUTPUTS)(function)
+
+
+def options_with_outputs(*outputs: str) -> Callable[[F], F]:
+    """As common_options, for a command whose result has these forms; the first is for people."""
+
+    def decorate(function: F) -> F:
+        function = click.pass_obj(function)  # type: ignore[assignment]  # click's wrapper keeps name and parameters
+        for add in reversed(_options(root=False, outputs=outputs)):
+            function = add(function)
+        return function
+
+    return decorate

@@ -16,14 +16,19 @@ _GAP = "  "
 
 def show(options: Options, document: Any, table: str) -> None:
     """Print the document in the form that was asked for; `table` is its form for people."""
-    if options.output == "json":
-        import json
-
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
-    elif options.output == "yaml":
-        click.echo(_yaml(document), nl=False)
+    if options.output in ("json", "yaml"):
+        click.echo(document_text(document, options.output), nl=False)
     elif table:
         click.echo(table)
+
+
+def document_text(document: Any, form: str) -> str:
+    """The document as "json" or "yaml", with a newline at its end."""
+    if form == "yaml":
+        return _yaml(document)
+    import json
+
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def show_item(options: Options, document: Any, line: str) -> None:
@@ -74,8 +79,13 @@ def _lines(value: Any) -> list[str]:
 def _cell(value: Any) -> str:
     if isinstance(value, Mapping):
         value = ", ".join(f"{key}={each}" for key, each in value.items())
-    text = " ".join(printable("" if value is None else str(value)).split())
+    text = one_line("" if value is None else str(value))
     return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
+
+
+def one_line(text: str) -> str:
+    """The text in a line, without what could steer a terminal."""
+    return " ".join(printable(text).split())
 
 
 def size(size_bytes: int) -> str:

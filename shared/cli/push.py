@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from shared.cli.api import Api, segment
@@ -25,20 +26,25 @@ def push_model(api: Api, options: Options, push: Push) -> dict[str, Any]:
     if not push.files and push.source is None:  # the server brings them
         return _register(api, f"u-{secrets.token_hex(12)}", push, files=None)
     if not push.files:
-        return _let_it_be_refused(api, push)
-    session = _session(api, {path: file.stat().st_size for path, file in push.files.items()})
-    upload_id = session["upload_id"]
-    targets = {target["path"]: target for target in session["files"]}
-    sent: dict[str, str] = {}
-    with transfer_progress(options, "Uploading", push.size_bytes) as advance:
-        for path, file in push.files.items():
-            sent[path] = send_file(api, file, targets[path], advance)
+        return _without_files(api, push)
+    upload_id, sent = send_files(api, options, push.files)
     version = _register(api, upload_id, push, files=sorted(push.files))
     received = {file["path"]: file["sha256"] for file in version["files"]}
     wrong = sorted(path for path in sent.keys() | received.keys() if sent.get(path) != received.get(path))
     if wrong:
         raise CliError(f"{version['id']} was registered with other content than was sent: {', '.join(wrong)}")
     return version
+
+
+def send_files(api: Api, options: Options, files: Mapping[str, Path]) -> tuple[str, dict[str, str]]:
+    """The id of an upload session to which the files (path -> file here) were sent, and the SHA-256 by path."""
+    session = _session(api, {path: file.stat().st_size for path, file in files.items()})
+    targets = {target["path"]: target for target in session["files"]}
+    sent: dict[str, str] = {}
+    with transfer_progress(options, "Uploading", sum(file.stat().st_size for file in files.values())) as advance:
+        for path, file in files.items():
+            sent[path] = send_file(api, file, targets[path], advance)
+    return session["upload_id"], sent
 
 
 def _session(api: Api, size_by_path: Mapping[str, int]) -> dict[str, Any]:
@@ -50,10 +56,13 @@ def _session(api: Api, size_by_path: Mapping[str, int]) -> dict[str, Any]:
     return session
 
 
-def _let_it_be_refused(api: Api, push: Push) -> dict[str, Any]:
-    """The manifest names no files that could be sent. The server says all that is wrong with it, in its words."""
+def _without_files(api: Api, push: Push) -> dict[str, Any]:
+    """The manifest names no files to send: they are elsewhere, and the server brings them; or it says all that is wrong
+    with the manifest, in its words."""
     session = _session(api, {MANIFEST_NAMES[0]: 0})
-    _register(api, session["upload_id"], push, files=None, wait=False)
+    document = _register(api, session["upload_id"], push, files=None, wait=push.is_remote)
+    if push.is_remote:
+        return document
     raise CliError(f"{push.source} names no path whose files could be sent", ExitCode.REFUSED)
 
 

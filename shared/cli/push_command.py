@@ -9,9 +9,10 @@ import click
 
 from shared.cli import output
 from shared.cli.api import Api
-from shared.cli.manifest import Overrides, Push, is_remote, read_push, remote_push
+from shared.cli.manifest import Overrides, Push, read_push, remote_push
 from shared.cli.options import Options, common_options
 from shared.cli.references import assignments
+from shared.paths import is_remote
 
 TYPES = ("custom_model", "mlflow_model", "triton_model")
 FRAMEWORKS = ("Custom", "TensorFlow", "ScikitLearn", "Onnx", "TfKeras", "PyTorch", "Multi")

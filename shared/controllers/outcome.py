@@ -14,6 +14,7 @@ from shared.registry.labels import Labels
 from shared.registry.lifecycle import Lifecycle
 from shared.registry.models import Registry
 from shared.registry.policies import Policies
+from shared.registry.runs import Runs
 from shared.resources.base import Cause, Resource, ResourceKey, Status
 from shared.settings import Settings
 
@@ -34,6 +35,7 @@ class Deps:
     policies: Policies
     labels: Labels
     lifecycle: Lifecycle
+    runs: Runs
     inspector: Inspector
     garbage: GarbageCollector
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from shared.controllers.outcome import Controller, Deps, Outcome
@@ -22,10 +22,11 @@ from shared.controllers.upload_decision import (
 )
 from shared.controllers.upload_files import completed_by_files, fetched
 from shared.declarations.manifest import MANIFEST_NAMES, read_manifest
-from shared.errors import Conflict, Fault, NotFound, Retryable, SlipwayError
+from shared.errors import Fault, SlipwayError
 from shared.events import types
 from shared.paths import is_under
 from shared.ports import BlobInfo
+from shared.registry.adoption import adopted, check_age
 from shared.registry.policies import POLICY_PATH, Candidate
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
 from shared.resources.model import ModelDeclaration, ModelFile
@@ -108,29 +109,20 @@ class _Steps:
         sizes = {path: blob.size_bytes for path, blob in step.files.items()}
         if refused := await self._refused(step.declaration, sizes):
             return refused
-        files: list[ModelFile] = []
         begun = self.deps.clock.now()
-        for path, blob in step.files.items():
-            try:
-                artifact = await self.deps.artifacts.adopt(self.spec.container, blob)
-            except (NotFound, Conflict):
-                return self._wait((path,), 1.0)
-            files.append(ModelFile(path=path, sha256=artifact.sha256, size_bytes=artifact.size_bytes))
+        files, gone = await adopted(self.deps.artifacts, self.spec.container, step.files)
+        if gone is not None:
+            return self._wait((gone,), 1.0)
         self.status.consumed = [ConsumedBlob(path=b.path, etag=b.etag) for b in step.files.values()]
         if failed := await self._look_into(step.declaration, files):
             return failed
         if self.spec.container == "staging":
-            self._check_age(begun)
+            check_age(begun, self.deps.clock.now(), self.deps.settings.artifact_retention_s)
             return await self._register(self._completed(step.declaration))
         if self.spec.manifest_etag is not None:
             self.status.consumed.append(ConsumedBlob(path=self._manifest_path, etag=self.spec.manifest_etag))
         self.status.missing = []
         return self._outcome(UploadPhase.REGISTERING, "FilesStored", "the files are stored", look_again_after_s=0)
-
-    def _check_age(self, begun: datetime) -> None:
-        """Files that no resource names yet must be registered well before the garbage collection may take them."""
-        if self.deps.clock.now() - begun > timedelta(seconds=self.deps.settings.artifact_retention_s / 2):
-            raise Retryable("storing the files took so long that they may be collected", remedy="it is tried again")
 
     async def _fetch(self, step: Fetch) -> Outcome:
         place = without_query(step.declaration.path)
@@ -138,15 +130,15 @@ class _Steps:
             message = f"the files are brought from {place}"
             return self._outcome(UploadPhase.FETCHING, "Fetching", message, look_again_after_s=FETCH_AFTER_S)
         try:
-            files, origin = await fetched(step.declaration, self.deps)
+            declaration, files, origin = await fetched(step.declaration, self.deps)
         except SlipwayError as error:
             if error.http_status >= 500 and error.http_status != 501:
                 raise
             return self._fail(_faults(error, self.spec.manifest_file))
-        if refused := await self._refused(step.declaration, {file.path: file.size_bytes for file in files}):
+        if refused := await self._refused(declaration, {file.path: file.size_bytes for file in files}):
             return refused
         self.status.origin = origin
-        if failed := await self._look_into(step.declaration, files):
+        if failed := await self._look_into(declaration, files):
             return failed
         return self._outcome(UploadPhase.REGISTERING, "FilesStored", "the files are stored", look_again_after_s=0)
 

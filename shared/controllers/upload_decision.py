@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.declarations.manifest import Manifest
 from shared.errors import Fault
-from shared.paths import is_remote, is_under
+from shared.paths import is_remote, is_run_uri, is_under
 from shared.ports import BlobInfo
 from shared.resources.model import ModelDeclaration, ModelType
 from shared.resources.upload import UploadPhase, UploadSpec, UploadStatus
@@ -110,7 +110,8 @@ def decide(status: UploadStatus, spec: UploadSpec, seen: Observation, settle_s: 
     if not seen.manifest_present:
         return Supersede()
     if is_remote(seen.manifest.declaration.path):
-        return Fetch(seen.manifest.declaration, now=status.phase == UploadPhase.FETCHING)
+        at_once = is_run_uri(seen.manifest.declaration.path)  # a run's files are here already
+        return Fetch(seen.manifest.declaration, now=at_once or status.phase == UploadPhase.FETCHING)
     return _gather(seen.manifest.declaration, spec, seen, settle_s)
 
 

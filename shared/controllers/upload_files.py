@@ -7,23 +7,32 @@ from collections.abc import Sequence
 from shared.controllers.outcome import Deps
 from shared.controllers.upload_decision import ARCHIVE_SUFFIXES, MAX_FILES, wants_unpacking
 from shared.errors import Fault, Invalid
-from shared.paths import is_remote
+from shared.paths import is_remote, is_run_uri
+from shared.registry.runs import made_by
 from shared.resources.model import ModelDeclaration, ModelFile, ModelType, Origin
 from shared.sources.uris import without_query
 
 MAX_MLMODEL_BYTES = 1024 * 1024
 
 
-async def fetched(declaration: ModelDeclaration, deps: Deps) -> tuple[list[ModelFile], Origin]:
-    """The files that the declaration's path names elsewhere, stored here, and where they came from. Raises what the
-    source raises: Invalid for a place that is not allowed, NotFound, TooLarge, Retryable."""
+async def fetched(declaration: ModelDeclaration, deps: Deps) -> tuple[ModelDeclaration, list[ModelFile], Origin]:
+    """The files that the declaration's path names elsewhere, stored here; where they came from; and the declaration
+    with what is known from there. Raises what the source raises: Invalid for a place that is not allowed, NotFound,
+    TooLarge, Retryable."""
     from shared.sources.fetch import fetch
 
     uri = declaration.path
+    if is_run_uri(uri):
+        found_in = await deps.runs.files_of(uri)
+        return made_by(declaration, found_in), list(found_in.files), found_in.origin
     found = await fetch(uri, deps.open_source(uri), deps.artifacts, max_files=MAX_FILES)
     pins = sorted({version for version in found.versions.values() if version})
     pinned = f"#{pins[0]}" if len(pins) == 1 else ""
-    return list(found.files), Origin(system=uri.partition(":")[0], id=f"{without_query(uri)}{pinned}"[:2048])
+    return (
+        declaration,
+        list(found.files),
+        Origin(system=uri.partition(":")[0], id=f"{without_query(uri)}{pinned}"[:2048]),
+    )
 
 
 async def completed_by_files(

@@ -20,6 +20,7 @@ MODEL_LABEL_REMOVED = "Slipway.ModelLabelRemoved"
 MODEL_ARCHIVED = "Slipway.ModelArchived"
 MODEL_RESTORED = "Slipway.ModelRestored"
 MODEL_DELETED = "Slipway.ModelDeleted"
+RUN_REGISTERED = "Slipway.RunRegistered"
 UPLOAD_REGISTERED = "Slipway.UploadRegistered"
 UPLOAD_WAITING = "Slipway.UploadWaiting"
 UPLOAD_FAILED = "Slipway.UploadFailed"
@@ -37,6 +38,7 @@ PUBLISHED: dict[str, str] = {
     MODEL_ARCHIVED: "a model or a version was archived",
     MODEL_RESTORED: "a model or a version was restored from the archive",
     MODEL_DELETED: "a model version was deleted",
+    RUN_REGISTERED: "a run was registered, or registered again with changes",
     UPLOAD_WAITING: "a manifest arrived before its files",
     UPLOAD_REGISTERED: "an upload became a model version",
     UPLOAD_FAILED: "an upload was refused, or its files did not come in time",
@@ -68,6 +70,12 @@ def model_event(type_: str, name: str, version: str, **data: Any) -> EventDraft:
 def model_registered(name: str, version: str, tags: Mapping[str, str], properties: Mapping[str, str]) -> EventDraft:
     """Azure ML's ModelRegistered."""
     return model_event(MODEL_REGISTERED, name, version, modelTags=dict(tags), modelProperties=dict(properties))
+
+
+def run_registered(run_id: str, experiment_name: str | None, status: str, tags: Mapping[str, str]) -> EventDraft:
+    """A run and what is so of it now."""
+    payload = {"runId": run_id, "experimentName": experiment_name, "status": status, "runTags": dict(tags)}
+    return EventDraft(RUN_REGISTERED, f"runs/{run_id}", payload)
 
 
 def with_pascal_case(draft: EventDraft) -> EventDraft:

@@ -1,4 +1,4 @@
-"""The keys of what the registry keeps about a model; all of it lies in one partition."""
+"""The keys of what the registry keeps about a model, which lies in one partition, and of what that refers to."""
 
 from __future__ import annotations
 
@@ -24,3 +24,11 @@ def marker_key(name: str, upload_id: str) -> ResourceKey:
 def tombstone_key(name: str, version: str) -> ResourceKey:
     """That a version was deleted."""
     return ResourceKey(TOMBSTONE_KIND, name, version)
+
+
+def asset_reference(kind: str, text: str | None) -> str | None:
+    """KIND/NAME:VERSION of `azureml:NAME:VERSION`; None for any other text, and for none."""
+    parts = (text or "").split(":")
+    if len(parts) != 3 or parts[0] != "azureml" or not all(parts):
+        return None
+    return f"{kind}/{parts[1]}:{parts[2]}"

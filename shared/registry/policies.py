@@ -137,15 +137,18 @@ def violations(validator: Any, candidate: Candidate) -> tuple[Fault, ...]:
     except (Unresolvable, RecursionError) as error:
         raise Invalid(f"{POLICY_PATH} refers to what is not in it: {error}") from error
     return tuple(
-        Fault(
-            _message(error), _pointer(error.absolute_path), allowed=str(error.schema.get("description") or "") or None
-        )
-        for error in errors
+        Fault(_message(error), _pointer(error.absolute_path), allowed=_description(error.schema)) for error in errors
     )
 
 
 def _message(error: Any) -> str:
     return str(error.message)[:300]
+
+
+def _description(schema: Any) -> str | None:
+    """What the policy itself says is allowed at that place."""
+    text = schema.get("description") if isinstance(schema, dict) else None
+    return text if isinstance(text, str) and text else None
 
 
 def _pointer(path: Any) -> str:

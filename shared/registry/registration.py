@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.commit import Current, Draft
 from shared.errors import AlreadyExists, Fault, Invalid
 from shared.events import types
-from shared.registry.keys import head_key, marker_key, tombstone_key, version_key
+from shared.registry.keys import asset_reference, head_key, marker_key, tombstone_key, version_key
 from shared.resources.base import Resource
 from shared.resources.model import (
     VERSION_RULE,
@@ -127,6 +127,5 @@ def _references(declaration: ModelDeclaration, parent: str | None) -> list[str]:
     found = {f"model/{parent}"} if parent else set()
     named = [dataset.reference for dataset in declaration.datasets]
     for text in (*named, declaration.sample_input, declaration.sample_output):
-        if text and text.startswith("azureml:") and text.count(":") == 2:
-            found.add(f"data/{text.removeprefix('azureml:')}")
-    return sorted(found)
+        found.add(asset_reference("data", text) or "")
+    return sorted(found - {""})

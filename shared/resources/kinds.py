@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import Invalid
-from shared.resources import model, subscription, upload
+from shared.resources import model, run, subscription, upload
 from shared.resources.base import Document, Status
 
 
@@ -25,6 +25,7 @@ KINDS: dict[str, Kind] = {
         Kind(model.KIND, model.ModelSpec, model.ModelHeadStatus, model.ModelDeclaration),
         Kind(model.REGISTRATION_KIND, model.RegistrationSpec, Status, None),
         Kind(model.TOMBSTONE_KIND, model.TombstoneSpec, Status, None),
+        Kind(run.KIND, run.RunSpec, Status, None),
         Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
         Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None),
     )

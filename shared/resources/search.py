@@ -23,6 +23,7 @@ _FIELDS = {
     "type": "type",
     "stage": "stage",
 }
+_DATASETS = ("datasets", "inputs", "outputs")
 _WORD = re.compile(r"\w+")
 
 
@@ -80,8 +81,9 @@ def _of_kind(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[str
     for field, name in _FIELDS.items():
         if isinstance(spec.get(field), str) and spec[field]:
             yield field_term(name, spec[field])
-    for dataset in spec.get("datasets") or ():
-        yield field_term("dataset", dataset["reference"])
+    for field in _DATASETS:
+        for dataset in spec.get(field) or ():
+            yield field_term("dataset", dataset["reference"])
     for label in status.get("labels") or ():
         yield field_term("label", label)
 

@@ -103,7 +103,7 @@ async def test_each_endpoint_has_its_own_key(host: LocalHost) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("DELETE", "/api/models/victim/versions/1"),
+        ("DELETE", "/api/models/victim"),
         ("PUT", "/api/models"),
         ("POST", "/api/health"),
         ("TRACE", "/api/models"),
