@@ -310,7 +310,9 @@ class PolicyText(Document):
 class PolicyTestRequest(Document):
     """Try a policy."""
 
-    policy: dict[str, Any] | bool | None = Field(default=None, description="a JSON Schema; null: the one in force")
+    policy: dict[str, Any] | StrictBool | None = Field(
+        default=None, description="a JSON Schema; null: the one in force"
+    )
 
 
 class PolicyViolation(Document):

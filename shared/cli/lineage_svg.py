@@ -150,7 +150,8 @@ class _Drawing:
             turn, y = self.left[slot.layer] - self.beside[slot.layer], to
             line += f"H{turn:.1f}" if slot is not last else ""
         end = (x, self._port(path, first, outgoing=True), -1) if path.reversed else (right, y, 1)
-        text = f'<text class="small" x="{x - 6:.1f}" y="{self._port(path, first, outgoing=True) - 3:.1f}"'
+        beside, above = x - (12 if path.reversed else 6), self._port(path, first, outgoing=True) - 3
+        text = f'<text class="small" x="{beside:.1f}" y="{above:.1f}"'
         return (
             f'<path class="edge" d="{line}"/>{_head(*end)}'
             f'{text} text-anchor="end">{escape(self._relation(path))}</text>'

@@ -120,7 +120,7 @@ def remote_push(uri: str, given: Overrides) -> Push:
     if given.name is None:
         raise click.UsageError("give the model a name with --name")
     model: dict[str, Any] = {"name": given.name, "path": uri, "type": given.type or "custom_model"}
-    return Push({"model": model, **_overriding(given, {})})
+    return Push({"model": model, **_overriding(given, {})}, is_remote=True)
 
 
 def _type_of(path: Path) -> str:

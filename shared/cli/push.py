@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,8 +22,6 @@ FAILED_PHASES = ("Failed", "Superseded")
 def push_model(api: Api, options: Options, push: Push) -> dict[str, Any]:
     """The registered version (the REST document). Raises CliError when the server refuses it, with every fault, or
     registered other bytes than were sent; with TIMED_OUT when it still waits after timeout_s."""
-    if not push.files and push.source is None:  # the server brings them
-        return _register(api, f"u-{secrets.token_hex(12)}", push, files=None)
     if not push.files:
         return _without_files(api, push)
     upload_id, sent = send_files(api, options, push.files)

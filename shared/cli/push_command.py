@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from shared.cli import output
-from shared.cli.api import Api
+from shared.cli.api import Api, segment
 from shared.cli.manifest import Overrides, Push, read_push, remote_push
 from shared.cli.options import Options, common_options
 from shared.cli.references import assignments
 from shared.paths import is_remote
 
+LOOKED_INTO_S = 15.0
+POLL_S = 0.1
 TYPES = ("custom_model", "mlflow_model", "triton_model")
 FRAMEWORKS = ("Custom", "TensorFlow", "ScikitLearn", "Onnx", "TfKeras", "PyTorch", "Multi")
 # Options that are fields of the declaration as they are.
@@ -51,9 +54,21 @@ def push(options: Options, path: str, no_git: bool, **given: Any) -> None:
     if what.skipped:
         click.echo(f"Not sent, because hidden: {', '.join(what.skipped)}", err=True)
     with Api(options) as api:
-        version = push_model(api, options, what)
+        version = inspected(api, push_model(api, options, what))
+    for one in (version.get("inspection") or {}).get("pickles", ()):
+        if one["severity"] in ("dangerous", "unreadable"):
+            click.echo(f"WARNING: {one['path']} is {one['severity']}: {', '.join(one['globals'][:3])}", err=True)
     files = f"{len(version['files'])} file{'s' if len(version['files']) != 1 else ''}"
     output.show(options, version, f"Registered {version['id']} ({files}, {output.size(version['size_bytes'])})")
+
+
+def inspected(api: Api, version: dict[str, Any]) -> dict[str, Any]:
+    """The version once its files were looked into; as it is when that takes longer than LOOKED_INTO_S."""
+    end = time.monotonic() + min(LOOKED_INTO_S, api.timeout_s)
+    while version.get("phase") == "Registered" and time.monotonic() < end:
+        time.sleep(POLL_S)
+        version = api.get(f"models/{segment(version['name'])}/versions/{segment(version['version'])}")
+    return version
 
 
 def _push(path: str, given: dict[str, Any], no_git: bool) -> Push:

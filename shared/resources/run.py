@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, model_validator
 
 from shared.resources.base import Document
 from shared.resources.model import DatasetReference, ModelFile, TextMap
@@ -13,6 +15,7 @@ from shared.resources.upload import UPLOAD_ID_PATTERN
 
 KIND = "run"
 MAX_FILES = 2000  # Azure ML's limit of a snapshot
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:")
 
 
 class RunStatus(StrEnum):
@@ -38,13 +41,23 @@ class RunStatus(StrEnum):
 ENDED = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELED})  # a run never leaves these
 
 
+def _written_out(value: Any) -> Any:
+    """A time as RFC 3339 has it; a number, which might count seconds or milliseconds, is none."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE_TIME.match(value)):
+        return value
+    raise ValueError(f"{str(value)[:40]!r} is no time such as 2026-11-23T12:00:00Z")
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written_out, json_schema_input_type=AwareDatetime)]
+
+
 class RunFacts(Document):
     """What is said of a run besides its files; the same in a request, in the registry and in answers."""
 
     experiment_name: str | None = Field(default=None, max_length=256, description="the experiment it belongs to")
     status: RunStatus = Field(default=RunStatus.COMPLETED, description="how far it is")
-    start_time: AwareDatetime | None = Field(default=None, description="when it began")
-    end_time: AwareDatetime | None = Field(default=None, description="when it ended")
+    start_time: Time | None = Field(default=None, description="when it began")
+    end_time: Time | None = Field(default=None, description="when it ended")
     environment: str | None = Field(
         default=None, min_length=1, max_length=1024, description="azureml:NAME:VERSION, or any other name of it"
     )

@@ -70,6 +70,7 @@ def test_the_other_triggers(functions: dict[str, dict[str, Any]]) -> None:
         "sweep_outbox": "timerTrigger",
         "look_again": "timerTrigger",
         "expire_staged": "timerTrigger",
+        "collect_unused_artifacts": "timerTrigger",
     }
     assert functions["reconcile_poison"]["queueName"] == functions["reconcile"]["queueName"] + "-poison"
 

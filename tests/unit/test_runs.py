@@ -7,6 +7,7 @@ import zlib
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from shared.bootstrap import ControlPlane
 from shared.errors import Invalid, NotFound
@@ -196,3 +197,15 @@ async def test_an_unknown_run_is_not_found(plane: ControlPlane) -> None:
         await plane.deps.runs.get("../r1")
     with pytest.raises(Invalid, match="id is not accepted"):
         await put(plane, "../r1", None)
+
+
+@pytest.mark.parametrize("time", [0, "0", 1764000000000, "2026-11-25", "2026-11-25T04:00:00", "now"])
+def test_a_time_is_written_out_with_its_zone(time: Any) -> None:
+    with pytest.raises(ValidationError):
+        RunDeclaration.model_validate({"start_time": time})
+
+
+def test_a_run_does_not_end_before_it_began() -> None:
+    times = {"start_time": "2026-11-25T04:00:00Z", "end_time": "2026-11-25T05:00:00+02:00"}
+    with pytest.raises(ValidationError, match="`end_time` is before `start_time`"):
+        RunDeclaration.model_validate(times)
