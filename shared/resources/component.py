@@ -101,7 +101,7 @@ class ParallelSettings(Shape):
 
     input_data: BoundText | None = may("input that is cut into mini batches: ${{inputs.x}}")
     mini_batch_size: BoundText | None = may("files, or bytes such as 10kb, of a mini batch; a text")
-    partition_keys: list[str] | BoundText | None = may("keys that mini batches are made by, in place of a size")
+    partition_keys: list[str] | None = may("keys that mini batches are made by, in place of a size")
     mini_batch_error_threshold: BindableInt | None = may("mini batches that may fail; -1: all")
     error_threshold: BindableInt | None = may("entries that may fail; -1: all")
     max_concurrency_per_instance: BindableInt | None = may("processes on a machine")

@@ -70,19 +70,19 @@ def _list_or_text(value: Any) -> str:
     return "<list>" if isinstance(value, list) else "<text>"
 
 
+TextOrList = Annotated[
+    Annotated[BoundText, Tag("<text>")] | Annotated[list[str], Tag("<list>")], Discriminator(_list_or_text)
+]
+
+
 class Resources(Shape):
     """Machines that a job takes."""
 
     instance_count: BindableInt | None = may("number of machines")
-    instance_type: BoundText | list[str] | None = may("size of a machine")
+    instance_type: TextOrList | None = may("size of a machine")
     max_instance_count: BindableInt | None = may("most machines the job may grow to")
     shm_size: BoundText | None = may("size of /dev/shm, e.g. 2g")
-    docker_args: (
-        Annotated[
-            Annotated[BoundText, Tag("<text>")] | Annotated[list[str], Tag("<list>")], Discriminator(_list_or_text)
-        ]
-        | None
-    ) = may("more arguments of docker run")
+    docker_args: TextOrList | None = may("more arguments of docker run")
     locations: list[str] | None = may("regions it may run in")
     properties: dict[str, Any] = some("settings of the scheduler")
 

@@ -1,4 +1,4 @@
-"""The forms of declared files: one line each, by the name Azure ML's schema has. Their modules are imported when met."""
+"""The forms of declared files, by the names of Azure ML's schemas. Their modules are imported when they are met."""
 
 from __future__ import annotations
 

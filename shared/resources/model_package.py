@@ -11,6 +11,7 @@ from shared.resources.serving import CodeConfiguration
 from shared.resources.shapes import (
     AnyCase,
     EnvironmentVariables,
+    Int,
     Shape,
     TextMap,
     Version,
@@ -35,7 +36,7 @@ class BaseEnvironment(Shape):
 class PackageRoute(Shape):
     """A port and a path of an inference server."""
 
-    port: str | int | None = may("port the server listens on")
+    port: Int | None = may("port the server listens on")
     path: str | None = may("path of the URL")
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Tag
 
-from shared.resources.monitor_data import InputData, LlmData, MonitoredData, ReferenceData
+from shared.resources.monitor_data import LlmData, MonitoredData, ReferenceData
 from shared.resources.monitor_thresholds import (
     AttributionThresholds,
     CustomThreshold,
@@ -17,6 +17,7 @@ from shared.resources.monitor_thresholds import (
     TokenThresholds,
 )
 from shared.resources.paths_in_files import AssetText
+from shared.resources.ports import JobInputs
 from shared.resources.schedule import ScheduleFacts
 from shared.resources.shapes import AnyCase, Int, Number, Shape, by_type, is_mapping, known_type, may, must, some
 
@@ -119,7 +120,7 @@ class CustomSignal(SignalFacts):
     type: Annotated[Literal["custom"], AnyCase()] = must("custom")
     component_id: AssetText = must("the component: azureml:NAME:VERSION")
     input_data: dict[str, ReferenceData] = some("data it is given, by name")
-    inputs: dict[str, InputData | int | float | bool | str] = some("other inputs, by name")
+    inputs: JobInputs = some("other inputs, by name")
     metric_thresholds: list[CustomThreshold] = must("from where on an alert is sent")
     connection: Connection | None = may("what it connects to")
 

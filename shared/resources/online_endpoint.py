@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from shared.resources.paths_in_files import Compute
 from shared.resources.shapes import AnyCase, Int, Shape, TextMap, may, must, refuse, some
@@ -15,6 +15,23 @@ ENDPOINT_NAME = Annotated[str, Field(pattern=r"^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9
 MAX_MIRROR_PERCENT = 50
 
 
+def _identity(value: Any) -> Any:
+    return {"resource_id": value} if isinstance(value, str) else value
+
+
+class UserAssignedIdentity(Shape):
+    """A managed identity that somebody made."""
+
+    dump_only: ClassVar[frozenset[str]] = frozenset({"client_id", "principal_id"})
+
+    resource_id: str = must("its ARM id", min_length=1)
+
+
+UserIdentity = Annotated[
+    UserAssignedIdentity, BeforeValidator(_identity, json_schema_input_type=str | UserAssignedIdentity)
+]
+
+
 class EndpointIdentity(Shape):
     """As whom an endpoint's deployments act."""
 
@@ -23,9 +40,7 @@ class EndpointIdentity(Shape):
     type: Annotated[Literal["system_assigned", "user_assigned", "none"], AnyCase()] = may(
         "whose identity", "system_assigned"
     )
-    user_assigned_identities: list[str | dict[str, str]] | None = may(
-        "ARM ids of managed identities, as `resource_id: ID`"
-    )
+    user_assigned_identities: list[UserIdentity] | None = may("ARM ids of managed identities, as `resource_id: ID`")
 
 
 class EndpointFacts(Shape):

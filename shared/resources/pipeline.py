@@ -15,7 +15,7 @@ from shared.resources.component import (
     ParallelTask,
 )
 from shared.resources.execution import Identity, JobService, Limits, RunSettings
-from shared.resources.job import JobFacts, Trial
+from shared.resources.job import JobFacts
 from shared.resources.paths_in_files import Compute, component_of
 from shared.resources.ports import JobInputs, JobOutputs, MapKey
 from shared.resources.shapes import (
@@ -84,13 +84,19 @@ class CommandNode(NodeFacts, RunSettings):
         return self
 
 
+class TrialComponent(InlineCommandComponent):
+    """A command declared in the node that sweeps it."""
+
+    environment_variables: EnvironmentVariables = some("variables of the process")
+
+
 class SweepNode(NodeFacts, SweepSettings):
     """A node that searches a space."""
 
     type: Annotated[Literal["sweep"], AnyCase()] = must("sweep")
     trial: Annotated[
         Annotated[str, AfterValidator(component_of("commandComponent")), Tag("<text>")]
-        | Annotated[Trial | InlineCommandComponent, Tag("<mapping>")],
+        | Annotated[TrialComponent, Tag("<mapping>")],
         Discriminator(is_mapping),
     ] = must("component, or command, that is run for each point")
 

@@ -19,6 +19,7 @@ from shared.resources.shapes import (
     may,
     must,
     refuse,
+    shown,
 )
 
 PRIMITIVES = ("boolean", "integer", "number", "string")
@@ -34,7 +35,19 @@ Mode = Annotated[
     Literal["direct", "download", "eval_download", "eval_mount", "mount", "ro_mount", "rw_mount", "upload", "link"],
     AnyCase(bindable=True),
 ]
-Scalar = bool | int | float | str
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        raise refuse(f"{shown(value)}: not accepted", "a number, a text or a boolean")
+    return value
+
+
+def _text_or_number(value: Any) -> str:
+    return "<text>" if isinstance(value, str) else "<number>"
+
+
+Scalar = Annotated[bool | int | float | str, BeforeValidator(_plain)]
 MapKey = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$", max_length=255)]
 
 
@@ -120,13 +133,11 @@ def _given(value: Any) -> str:
     return "<mapping>" if isinstance(value, Mapping | JobInput | JobOutput) else "<value>"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        raise refuse("a list: not accepted", "a number, a text, a boolean, or a mapping with `path`")
-    return value
-
-
-PlainValue = Annotated[bool | int | float | BoundText | None, BeforeValidator(_plain)]
+PlainValue = Annotated[
+    Annotated[bool | int | float | None, BeforeValidator(_plain), Tag("<number>")]
+    | Annotated[BoundText, Tag("<text>")],
+    Discriminator(_text_or_number),
+]
 JobInputs = dict[
     MapKey,
     Annotated[Annotated[PlainValue, Tag("<value>")] | Annotated[JobInput, Tag("<mapping>")], Discriminator(_given)],

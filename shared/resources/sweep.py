@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Tag
 
 from shared.resources.execution import QueueSettings, Resources
+from shared.resources.ports import Scalar
 from shared.resources.shapes import (
     AnyCase,
     BindableInt,
@@ -107,7 +108,7 @@ class Sampling(Shape):
     type: Annotated[Algorithm, AnyCase()] = must("algorithm")
     seed: Int | None = may("of random: seed")
     rule: Annotated[Literal["random", "sobol"], AnyCase()] | None = may("of random: how numbers are made")
-    logbase: Number | str | None = may("of random: base of logarithmic sampling, a number or e")
+    logbase: Scalar | None = may("of random: base of logarithmic sampling, a number or e")
 
 
 SamplingField = Annotated[
