@@ -12,6 +12,7 @@ from shared.cli.model_commands import model
 from shared.cli.options import Options, common_options, root_options
 from shared.cli.subscription_commands import subscription
 from shared.cli.upload_commands import reconcile, upload
+from shared.cli.validate_command import validate
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -46,7 +47,7 @@ def up(options: Options, host: str, port: int) -> None:
     raise click.exceptions.Exit(asyncio.run(run(options.data_path, host, port)) or 0)
 
 
-for command in (model, event, subscription, upload, reconcile):
+for command in (model, event, subscription, upload, reconcile, validate):
     slipway.add_command(command)
 
 

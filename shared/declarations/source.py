@@ -14,6 +14,7 @@ MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000  # aliases counted each time they are used: bounds "billion laughs"
 MAX_DEPTH = 100
 MAX_CHARACTERS = 8 * MAX_BYTES  # of all scalars and pointers, aliases counted each time: what memory it takes
+CERTAINLY_SHALLOW = 2000  # a bound of the nesting that libyaml's composer bears without looking first
 MAX_INTEGER_BITS = 1024  # a larger one is no JSON number to most readers: it overflows a double
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -46,7 +47,8 @@ def load_source(text: str, file: str) -> Source:
     that are too big, too deep or more than one."""
     if len(text.encode()) > MAX_BYTES:
         raise _invalid(file, Fault(f"the file is larger than {MAX_BYTES} bytes", file=file, line=1, column=1))
-    _check_depth(text, file)
+    if _depth_bound(text) > CERTAINLY_SHALLOW:
+        _check_depth(text, file)
     loader = _LOADER(text)
     try:
         node = loader.get_single_node()
@@ -59,6 +61,12 @@ def load_source(text: str, file: str) -> Source:
     if builder.faults:
         raise _invalid(file, *builder.faults)
     return Source(file, value, builder.positions)
+
+
+def _depth_bound(text: str) -> int:
+    """No less than the depth of the nesting: each flow collection has its bracket, and in block style at most two
+    collections begin in one column (YAML 1.2.2, section 8.2)."""
+    return text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0)
 
 
 def _check_depth(text: str, file: str) -> None:
