@@ -20,6 +20,7 @@ from shared.resources.shapes import (
     must,
     refuse,
     shown,
+    told,
 )
 
 PRIMITIVES = ("boolean", "integer", "number", "string")
@@ -88,8 +89,7 @@ class OutputPort(Shape):
 
 
 def _port(value: Any) -> str:
-    kind = value.get("type") if isinstance(value, Mapping) else None
-    return "<parameter>" if fold(kind) in PRIMITIVES else "<port>"
+    return "<parameter>" if fold(told(value)) in PRIMITIVES else "<port>"
 
 
 ComponentInput = Annotated[

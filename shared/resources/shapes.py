@@ -185,38 +185,38 @@ def is_mapping(value: Any) -> str:
     return "<mapping>" if isinstance(value, Mapping | Document) else "<text>"
 
 
-def by_type(
-    *types: str, default: str | None = None, key: str = "type", forms: str = "", absent: str | None = None
-) -> Callable[[Any], str]:
-    """The discriminator of a union of mappings whose `key` says which: tags are "<type>". What is not a mapping goes
-    to `forms` or the default; an unknown value is refused with the list."""
+def told(value: Any, key: str = "type") -> Any:
+    """What a mapping, or the shape that was made of it, says at `key`; None for anything else."""
+    return value.get(key) if isinstance(value, Mapping) else getattr(value, key, None)
+
+
+def by_type(*types: str) -> Callable[[Any], str]:
+    """The discriminator of a union of mappings whose `type` says which: tags are "<type>", the first without `type`,
+    "<unknown>" for others (known_type refuses those before)."""
     table = {fold(name): f"<{name}>" for name in types}
 
     def pick(value: Any) -> str:
-        if not isinstance(value, Mapping):
-            return forms or table[fold(default or types[0])]
-        if key not in value or value[key] is None:
-            return absent or table[fold(default or types[0])]
-        return table.get(fold(value[key]), "<unknown>")
+        kind = told(value)
+        return f"<{types[0]}>" if kind is None else table.get(fold(kind), "<unknown>")
 
     return pick
 
 
-def known_type(*types: str, key: str = "type", needed: bool = True, also: str = "") -> BeforeValidator:
-    """Refuses a mapping whose `key` is missing or unknown, at that key and with the list, before a branch is picked."""
+def known_type(*types: str, needed: bool = True) -> BeforeValidator:
+    """Refuses a mapping whose `type` is missing or unknown, at that key and with the list, before a branch is picked."""
     table = {fold(name) for name in types}
     allowed = ", ".join(types)
 
     def check(value: Any) -> Any:
-        if isinstance(value, Document) or (also and isinstance(value, str)):
+        if isinstance(value, Document):
             return value
         if not isinstance(value, Mapping):
-            raise refuse(f"{shown(value)}: not a mapping", " or ".join(filter(None, (also, f"a mapping with `{key}`"))))
-        if value.get(key) is None:
+            raise refuse(f"{shown(value)}: not a mapping", "a mapping with `type`" if needed else "a mapping")
+        if value.get("type") is None:
             if needed:
-                raise refuse(f"{key!r} is missing", allowed, at=key)
-        elif fold(value[key]) not in table:
-            raise refuse(f"{shown(value[key])}: not accepted", allowed, at=key)
+                raise refuse("'type' is missing", allowed, at="type")
+        elif fold(value["type"]) not in table:
+            raise refuse(f"{shown(value['type'])}: not accepted", allowed, at="type")
         return value
 
     return BeforeValidator(check)

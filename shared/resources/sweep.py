@@ -15,10 +15,12 @@ from shared.resources.shapes import (
     Number,
     Shape,
     by_type,
+    fold,
     is_mapping,
     known_type,
     may,
     must,
+    told,
 )
 
 
@@ -85,8 +87,7 @@ _SHAPES = {
 
 
 def _distribution(value: Any) -> str | None:
-    name = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
-    return _SHAPES.get(str(name).replace("_", "").lower())
+    return _SHAPES.get(fold(told(value)))
 
 
 Distributed = Annotated[
