@@ -116,19 +116,25 @@ def _told(source: Source, value: Mapping[str, Any]) -> str:
         raise _not_supported(source, "/type", BY_TYPE[kind])
     if not family:
         family = _family_by_keys(value) or _family_by_type(kind, value, source.file)
-    form = _in_family(family, kind, fold(schema), value)
+    family = _resolved(family, kind, value)
+    form = _in_family(family, kind, fold(schema), value) if family else None
     if form is None:
         raise _unknown(source, value, family)
     return form
 
 
+def _resolved(family: str, kind: str, value: Mapping[str, Any]) -> str:
+    """The family, where keys told only two of them."""
+    if family == "run":
+        return _job_or_component(value)
+    if family == "deployment":
+        return "batch-deployment" if _is_batch(kind, value) else "online-deployment"
+    return family
+
+
 def _in_family(family: str, kind: str, schema: str, value: Mapping[str, Any]) -> str | None:
     if family in ("schedule", "monitor"):
         return "monitor" if "create_monitor" in value else "schedule"
-    if family == "run":
-        family = _job_or_component(kind, value)
-    if family == "deployment":
-        family = "batch-deployment" if _is_batch(kind, value) else "online-deployment"
     if family == "endpoint":
         return "batchEndpoint" if "defaults" in value else _endpoint(value)
     if family in _BY_TYPE:
@@ -165,7 +171,7 @@ def _is_batch(kind: str, value: Mapping[str, Any]) -> bool:
     )
 
 
-def _job_or_component(kind: str, value: Mapping[str, Any]) -> str:
+def _job_or_component(value: Mapping[str, Any]) -> str:
     """Without `$schema` both look alike: a component has a name, no key that only jobs have, and ports for inputs."""
     if "name" not in value or _JOB_ONLY & value.keys():
         return "job"

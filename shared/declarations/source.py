@@ -47,7 +47,7 @@ def load_source(text: str, file: str) -> Source:
     that are too big, too deep or more than one."""
     if len(text.encode()) > MAX_BYTES:
         raise _invalid(file, Fault(f"the file is larger than {MAX_BYTES} bytes", file=file, line=1, column=1))
-    if _depth_bound(text) > CERTAINLY_SHALLOW:
+    if not _is_shallow(text):
         _check_depth(text, file)
     loader = _LOADER(text)
     try:
@@ -63,10 +63,13 @@ def load_source(text: str, file: str) -> Source:
     return Source(file, value, builder.positions)
 
 
-def _depth_bound(text: str) -> int:
-    """No less than the depth of the nesting: each flow collection has its bracket, and in block style at most two
-    collections begin in one column (YAML 1.2.2, section 8.2)."""
-    return text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0)
+def _is_shallow(text: str) -> bool:
+    """Whether the nesting is certainly not too deep for the composer: each flow collection has its bracket, and in
+    block style at most two collections begin in one column (YAML 1.2.2, section 8.2). Most brackets are bindings."""
+    brackets = text.count("[") + text.count("{")
+    if brackets - 2 * text.count("${{") > MAX_DEPTH:
+        return False
+    return brackets + 2 * max(map(len, text.splitlines()), default=0) <= CERTAINLY_SHALLOW
 
 
 def _check_depth(text: str, file: str) -> None:

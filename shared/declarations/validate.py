@@ -31,9 +31,43 @@ def validate(source: Source, shape: type[D], context: Any = None) -> D:
         return shape.model_validate(source.value, context=context)
     except ValidationError as error:
         details = error.errors(include_url=False)[:MAX_FAULTS]
-        faults = tuple(fault for detail in details for fault in _faults(source, shape, detail))
+        faults = tuple(fault for detail in _one_of_a_place(details) for fault in _faults(source, shape, detail))
         remedy = "correct the file and upload it again"
         raise Invalid(f"{source.file} is not a valid declaration", faults=faults, remedy=remedy) from error
+
+
+_TYPES = {
+    "string_type": "a text",
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
+
+def _one_of_a_place(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """The details, those of the branches of one union (`str | int`) made into one, with what each would accept."""
+    places: dict[tuple[int | str, ...], list[ErrorDetails]] = {}
+    for detail in details:
+        branch = (
+            detail["type"] in _TYPES and bool(detail["loc"]) and detail["loc"][-1] in ("str", "int", "float", "bool")
+        )
+        places.setdefault(detail["loc"][:-1] if branch else detail["loc"], []).append(detail)
+    found = []
+    for loc, alike in places.items():
+        types = list(dict.fromkeys(_TYPES[detail["type"]] for detail in alike if detail["type"] in _TYPES))
+        if len(alike) > 1 and len(types) > 1:
+            message = f"{_show(alike[0].get('input'))}: not accepted"
+            context = {"told": message, "allowed": " or ".join(types), "at": ""}
+            found.append(ErrorDetails(type="told", loc=loc, msg=message, input=alike[0].get("input"), ctx=context))
+        else:
+            found += alike
+    return found
 
 
 def not_a_mapping(source: Source) -> Invalid:

@@ -203,7 +203,8 @@ def by_type(*types: str) -> Callable[[Any], str]:
 
 
 def known_type(*types: str, needed: bool = True) -> BeforeValidator:
-    """Refuses a mapping whose `type` is missing or unknown, at that key and with the list, before a branch is picked."""
+    """Refuses a mapping whose `type` is missing or unknown, at that key and with the list; runs before a branch is
+    picked."""
     table = {fold(name) for name in types}
     allowed = ", ".join(types)
 
