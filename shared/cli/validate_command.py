@@ -79,11 +79,10 @@ def _yaml_files(folder: Path) -> Iterator[Path]:
 
 def _check_one(checked: Checked, loader: Loader, file: str, overrides: dict[str, str], *, in_folder: bool) -> None:
     from shared.declarations.form import looks_declared
-    from shared.declarations.load import read_source
     from shared.errors import Fault, SlipwayError
 
     try:
-        if in_folder and not looks_declared(read_source(loader.read(file), file).value):
+        if in_folder and not looks_declared(loader.source(file).value):
             checked.passed_over += 1
             return
         found = loader.load(file, overrides=overrides)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.declarations.form import form_of
@@ -57,6 +57,7 @@ class Loader:
 
     tree: FileTree | None
     _loaded: dict[tuple[str, tuple[str, ...]], Declared | SlipwayError] = field(default_factory=dict)
+    _sources: dict[str, Source] = field(default_factory=dict)
     _open: list[str] = field(default_factory=list)  # files that are being loaded, the outermost first
 
     def load(
@@ -66,7 +67,7 @@ class Loader:
         key = (path, expected)
         if overrides or key not in self._loaded:
             try:
-                self._loaded[key] = self.load_text(self.read(path), path, overrides=overrides, expected=expected)
+                self._loaded[key] = self._load(self.source(path), overrides or {}, expected)
             except SlipwayError as error:
                 self._loaded[key] = error
         found = self._loaded[key]
@@ -80,13 +81,21 @@ class Loader:
         self, text: str, file: str, *, overrides: Mapping[str, Any] | None = None, expected: tuple[str, ...] = ()
     ) -> Declared:
         """The declaration in a text that stands at `file`."""
-        source = read_source(text, file)
+        return self._load(read_source(text, file), overrides or {}, expected)
+
+    def source(self, path: str) -> Source:
+        """The document at a path of the tree, read once. Raises Invalid when it cannot be read, or is no YAML."""
+        if path not in self._sources:
+            self._sources[path] = read_source(self.read(path), path)
+        return self._sources[path]
+
+    def _load(self, source: Source, overrides: Mapping[str, Any], expected: tuple[str, ...]) -> Declared:
         if not isinstance(source.value, dict):
             raise not_a_mapping(source)
-        source.value.update(overrides or {})
+        source = replace(source, value={**source.value, **overrides})
         form = form_of(source, expected)
-        around = _Around(self, file) if self.tree is not None else None
-        self._open.append(file)
+        around = _Around(self, source.file) if self.tree is not None else None
+        self._open.append(source.file)
         try:
             declaration = validate(source, form.shape, around)
         finally:
