@@ -1,4 +1,4 @@
-"""Run by validation.py with the Python of azure-ai-ml's own environment: loads each file of a list with `load_*`, twice.
+"""Run by validation.py with the Python of azure-ai-ml's own environment: loads each file of a list twice.
 
 Arguments: the list (JSON: [[path, loader, names given]...]), the folder the paths are relative to. Prints JSON.
 """
