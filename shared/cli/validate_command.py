@@ -82,7 +82,7 @@ def _check_one(checked: Checked, loader: Loader, file: str, overrides: dict[str,
     from shared.errors import Fault, SlipwayError
 
     try:
-        if in_folder and not looks_declared(loader.source(file).value):
+        if in_folder and not looks_declared(loader.source(file)):
             checked.passed_over += 1
             return
         found = loader.load(file, overrides=overrides)

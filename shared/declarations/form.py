@@ -74,12 +74,18 @@ def form_of(source: Source, expected: tuple[str, ...] = ()) -> Form:
     return FORMS[name]
 
 
-def looks_declared(value: Any) -> bool:
+def looks_declared(source: Source) -> bool:
     """Whether a document may be a declared file at all: other YAML in a folder is passed over."""
+    value = source.value
     if not isinstance(value, dict):
         return False
-    schema = fold(_schema_name(value))
-    return schema in _FAMILY_OF_SCHEMA or schema in BY_SCHEMA or _family_by_keys(value) not in (None, "conda")
+    schema = value.get("$schema")
+    if isinstance(schema, str) and "azureml" in schema:
+        return True
+    name, kind = fold(_schema_name(value)), fold(value.get("type") or "")
+    if name in _FAMILY_OF_SCHEMA or name in BY_SCHEMA or _unsupported_keys(value):
+        return True
+    return _family_by_keys(value) not in (None, "conda") or bool(_family_by_type(kind, value, source.file))
 
 
 def _expected(source: Source, value: Mapping[str, Any], expected: tuple[str, ...]) -> str:

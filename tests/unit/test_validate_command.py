@@ -38,6 +38,22 @@ def test_faults_are_lines_that_editors_open_and_the_exit_code_is_4() -> None:
     assert lines[-1] == "1 valid, 1 refused, 1 other YAML files passed over"
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data.yml", "name: d\npath: a.csv\n"),
+        ("d.yml", "name: d\ntype: uri_file\npath: https://a/b\n"),
+        ("j.yml", "$schema: https://azuremlschemas.azureedge.net/latest/comandJob.schema.json\n"),
+        ("store.yml", "type: azure_blob\naccount_name: a\ncontainer_name: c\n"),
+    ],
+)
+def test_what_may_be_declared_is_not_passed_over(name: str, text: str) -> None:
+    Path("all").mkdir()
+    Path("all", name).write_text(text)
+    result = CliRunner().invoke(slipway, ["validate", "all"], catch_exceptions=False)
+    assert "passed over" not in result.output
+
+
 def test_a_file_that_is_named_must_be_a_declared_file() -> None:
     Path("a.yml").write_text("on: push\n")
     assert "cannot be told" in run("a.yml", code=ExitCode.REFUSED).output
