@@ -158,6 +158,17 @@ def test_a_node_that_is_not_run_is_read_and_warned_of() -> None:
     assert [(fault.pointer, fault.line) for fault in found.warnings] == [("/jobs/a/type", 4)]
 
 
+def test_merge_keys_bring_in_what_is_not_written() -> None:
+    text = (
+        "type: pipeline\njobs:\n  a: &a\n    type: command\n    component: azureml:c:1\n    compute: x\n"
+        "  b:\n    <<: *a\n    compute: y\n"
+    )
+    declaration: Any = load_document(text, "p.yml").declaration
+    assert (declaration.jobs["b"].component, declaration.jobs["b"].compute) == ("azureml:c:1", "y")
+    assert fault_of(text + "    compute: z\n")[:3] == (10, 5, "/jobs/b/compute")
+    assert "`<<` brings in no mapping" in fault_of("name: e\nimage: i\n<<: 3\n")[3]
+
+
 def test_values_given_on_the_command_line_count_as_written() -> None:
     text = "instance_type: s\ntype: managed\n"
     found = load_document(text, "d.yml", overrides={"name": "blue", "endpoint_name": "ep1"})
