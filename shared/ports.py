@@ -328,7 +328,9 @@ class GitRemote(Protocol):
         ...
 
     async def snapshot(self, commit: str) -> Snapshot:
-        """The files at `commit` (full id). Raises Invalid over a limit, NotFound when the remote does not have it."""
+        """The files at `commit` (full id). Raises Invalid over a limit.
+
+        A commit that the remote lacks is NotFound; Retryable where the remote only hangs up, as git http-backend does."""
         ...
 
     def open_file(self, commit: str, path: str) -> AsyncIterator[bytes]:

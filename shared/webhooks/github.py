@@ -24,7 +24,8 @@ def parse(headers: Mapping[str, str], payload: Payload, size_bytes: int) -> Deli
         case "push":
             return Delivery(
                 "github", delivery_id, event, size_bytes, urls, payload.text("ref"), payload.commit("before"),
-                payload.commit("after"), sender, payload.optional("deleted") is True, payload.optional("forced") is True,
+                payload.commit("after"), sender, payload.optional("deleted") is True,
+                payload.optional("forced") is True,
             )  # fmt: skip
         case "ping":
             return Delivery("github", delivery_id, event, size_bytes, urls, sender=sender)

@@ -166,7 +166,7 @@ def _bounded(write: Callable[[bytes], Any], limits: Limits) -> Callable[[bytes],
 def _translated(work: Callable[[], T], name: str) -> T:
     """What `work` returns. dulwich's messages can hold URLs and headers, so none of them is passed on or chained."""
     from dulwich.client import HTTPUnauthorized
-    from dulwich.errors import GitProtocolError, NotGitRepository
+    from dulwich.errors import GitProtocolError, NotGitRepository, ObjectMissing
     from urllib3.exceptions import HTTPError
 
     failure: SlipwayError
@@ -176,6 +176,8 @@ def _translated(work: Callable[[], T], name: str) -> T:
         failure = Unauthorized(f"repository {name} refused the token, or needs one", remedy="check token_secret_name")
     except NotGitRepository:
         failure = NotFound(f"repository {name} is not there, or the token may not see it")
+    except (KeyError, ObjectMissing):
+        failure = NotFound(f"repository {name} does not have that commit, or something it refers to")
     except (GitProtocolError, HTTPError, OSError) as error:
         failure = _protocol_failure(name, error)
     raise failure from None

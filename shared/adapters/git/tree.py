@@ -71,7 +71,7 @@ class _Reading:
 
 
 def read_snapshot(store: Any, commit_id: str, folders: list[str], limits: Limits) -> Snapshot:
-    """The files of `commit_id` in dulwich's object store. Raises NotFound when it is no commit, Invalid over a limit."""
+    """The files of `commit_id` in dulwich's object store. Raises NotFound, and Invalid over a limit."""
     commit = find_commit(store, commit_id)
     reading = _Reading(store, limits)
     reading.walk(commit.tree, "", [_normal(folder) for folder in folders])
