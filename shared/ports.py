@@ -330,7 +330,7 @@ class GitRemote(Protocol):
     async def snapshot(self, commit: str) -> Snapshot:
         """The files at `commit` (full id). Raises Invalid over a limit.
 
-        A commit that the remote lacks is NotFound; Retryable where the remote only hangs up, as git http-backend does."""
+        A commit that the remote lacks is NotFound; Retryable where it only hangs up, as git http-backend does."""
         ...
 
     def open_file(self, commit: str, path: str) -> AsyncIterator[bytes]:
