@@ -90,7 +90,7 @@ async def test_blobs_that_come_in_any_order_with_repeated_events_become_one_vers
         return await blobs_in(world, "uploads") == []
 
     await wait_until(is_clean, 60, "the upload container is clean")
-    assert len(set(world.topic.ids(MODEL_REGISTERED))) == len(uploads)
+    await wait_until(lambda: len(set(world.topic.ids(MODEL_REGISTERED))) == len(uploads), 60, "every event arrives")
     phases = {upload["phase"] for upload in (await call(world.plane, "list_uploads")).document["items"]}
     assert phases == {"Completed"}
 
