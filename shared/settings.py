@@ -78,6 +78,9 @@ class Settings(Document):
         default=False, description="local: trust client principal headers; on Azure Easy Auth sets it"
     )
     instance_id: str = Field(default="", description="name of this host in leases; empty: the platform's, or local")
+    git_repositories: str = Field(
+        default="", description="repositories to follow: path of a YAML or JSON file, or the JSON itself"
+    )
     work_queue: str = Field(default="reconcile", description="name of the Storage Queue")
 
 
@@ -89,6 +92,8 @@ OTHERS = (
     "SLIPWAY_KEY",
     "SLIPWAY_SCOPE",
     "SLIPWAY_EVENTGRID_BACKOFF_SCALE",
+    "SLIPWAY_GIT_SECRET_",
+    "SLIPWAY_GIT_TOKEN_",
 )
 
 

@@ -19,6 +19,7 @@ from shared.cli.policy_commands import policy
 from shared.cli.run_commands import run
 from shared.cli.subscription_commands import subscription
 from shared.cli.upload_commands import reconcile, upload
+from shared.cli.validate_command import validate
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -53,7 +54,7 @@ def up(options: Options, host: str, port: int) -> None:
     raise click.exceptions.Exit(asyncio.run(run(options.data_path, host, port)) or 0)
 
 
-for command in (model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor):
+for command in (model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor, validate):
     slipway.add_command(command)
 
 

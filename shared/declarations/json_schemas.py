@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from shared.resources.kinds import KINDS
+from shared.resources.forms import FORMS, Form
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 BASE_ID = "https://slipway.dev/schemas/"
@@ -15,13 +15,27 @@ FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 
 
 def generate() -> dict[str, dict[str, Any]]:
-    """File name -> JSON Schema, one for every kind that people declare."""
-    schemas = {}
-    for name, kind in KINDS.items():
-        if kind.declaration is not None:
-            schema = kind.declaration.model_json_schema(by_alias=True, mode="validation")
-            schemas[f"{name}.schema.json"] = {"$schema": DRAFT, "$id": f"{BASE_ID}{name}.schema.json", **schema}
-    return schemas
+    """File name -> JSON Schema, one for every form of declared file."""
+    return {f"{name}.schema.json": _schema(form) for name, form in FORMS.items()}
+
+
+def _schema(form: Form) -> dict[str, Any]:
+    schema = form.shape.model_json_schema(by_alias=True, mode="validation")
+    head = {"$schema": DRAFT, "$id": f"{BASE_ID}{form.name}.schema.json"}
+    return {**head, **_loosened(schema)}
+
+
+def _loosened(node: Any) -> Any:
+    """Branches that are told apart by more than their shape may both fit: anyOf, not oneOf. A `default: null` says
+    nothing to an editor."""
+    if isinstance(node, list):
+        return [_loosened(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    found = {("anyOf" if key == "oneOf" else key): _loosened(value) for key, value in node.items()}
+    if "default" in found and found["default"] is None:
+        del found["default"]
+    return found
 
 
 def main(arguments: list[str]) -> int:

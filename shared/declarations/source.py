@@ -14,8 +14,10 @@ MAX_BYTES = 1024 * 1024
 MAX_NODES = 100_000  # aliases counted each time they are used: bounds "billion laughs"
 MAX_DEPTH = 100
 MAX_CHARACTERS = 8 * MAX_BYTES  # of all scalars and pointers, aliases counted each time: what memory it takes
+CERTAINLY_SHALLOW = 2000  # a bound of the nesting that libyaml's composer bears without looking first
 MAX_INTEGER_BITS = 1024  # a larger one is no JSON number to most readers: it overflows a double
 
+_MERGE = "tag:yaml.org,2002:merge"
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -46,7 +48,8 @@ def load_source(text: str, file: str) -> Source:
     that are too big, too deep or more than one."""
     if len(text.encode()) > MAX_BYTES:
         raise _invalid(file, Fault(f"the file is larger than {MAX_BYTES} bytes", file=file, line=1, column=1))
-    _check_depth(text, file)
+    if not _is_shallow(text):
+        _check_depth(text, file)
     loader = _LOADER(text)
     try:
         node = loader.get_single_node()
@@ -59,6 +62,15 @@ def load_source(text: str, file: str) -> Source:
     if builder.faults:
         raise _invalid(file, *builder.faults)
     return Source(file, value, builder.positions)
+
+
+def _is_shallow(text: str) -> bool:
+    """Whether the nesting is certainly not too deep for the composer: each flow collection has its bracket, and in
+    block style at most two collections begin in one column (YAML 1.2.2, section 8.2). Most brackets are bindings."""
+    brackets = text.count("[") + text.count("{")
+    if brackets - 2 * text.count("${{") > MAX_DEPTH:
+        return False
+    return brackets + 2 * max(map(len, text.splitlines()), default=0) <= CERTAINLY_SHALLOW
 
 
 def _check_depth(text: str, file: str) -> None:
@@ -147,17 +159,33 @@ class _Builder:
         result: dict[str, Any] = {}
         if node.tag != "tag:yaml.org,2002:map":
             self._fault(node, pointer, f"the tag {node.tag} is not accepted", "plain mappings")
-        for key_node, value_node in node.value:
+        explicit: set[str] = set()
+        for key_node, value_node in sorted(node.value, key=lambda pair: pair[0].tag != _MERGE):
+            if key_node.tag == _MERGE:
+                result = self._merged(value_node, pointer, depth) | result
+                continue
             if not isinstance(key_node, yaml.ScalarNode):
                 self._fault(key_node, pointer, "a key must be a plain string", "strings")
                 continue
             key = str(key_node.value)
             child = f"{pointer}/{escape(key)}"
-            if key in result:
+            if key in explicit:
                 self._fault(key_node, child, f"the key {key!r} stands here twice", "each key once")
                 continue
+            explicit.add(key)
             self.positions[child] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             result[key] = self.build(value_node, child, depth + 1)
+        return result
+
+    def _merged(self, node: yaml.Node, pointer: str, depth: int) -> dict[str, Any]:
+        """What `<<` brings in (YAML 1.1, merge type): the first of several wins, written keys win over all."""
+        result: dict[str, Any] = {}
+        for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            found = self.build(each, pointer, depth + 1)
+            if isinstance(found, dict):
+                result = found | result
+            else:
+                self._fault(each, pointer, "`<<` brings in no mapping", "an alias of a mapping, or a list of them")
         return result
 
     def _fault(self, node: yaml.Node, pointer: str, message: str, allowed: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.errors import Invalid
 from shared.resources import model, run, subscription, upload
 from shared.resources.base import Document, Status
+from shared.resources.declared import DECLARED_KINDS, DeclaredSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,9 @@ class Kind:
     name: str  # as in keys and REST
     spec: type[Document]
     status: type[Status]
-    declaration: type[Document] | None  # the file people write; None for kinds that are not declared
+    declaration: (
+        type[Document] | None
+    )  # the one form of its file; None if there is none, or more (shared.resources.forms)
 
 
 KINDS: dict[str, Kind] = {
@@ -28,6 +31,7 @@ KINDS: dict[str, Kind] = {
         Kind(run.KIND, run.RunSpec, Status, None),
         Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
         Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None),
+        *(Kind(name, DeclaredSpec, Status, None) for name in DECLARED_KINDS),
     )
 }
 

@@ -10,7 +10,7 @@ import asyncio
 import compileall
 from collections.abc import Awaitable, Callable
 
-from tests.benchmarks import cold_start, event_latency, registration_rate, registry, upload_2gb
+from tests.benchmarks import cold_start, event_latency, registration_rate, registry, upload_2gb, validation
 from tests.benchmarks.report import ROOT, Result, conditions, load_average, save, write_document
 
 BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
     "registration-rate": registration_rate.measure,
     "registry": registry.measure,
     "upload-2gb": upload_2gb.measure,
+    "validation": validation.measure,
 }
 
 

@@ -1,0 +1,1 @@
+"""Adapters of git: reading repositories, and reporting on commits to their hosts."""
