@@ -184,7 +184,7 @@ OPERATIONS: dict[str, Operation] = {
             "models",
             models.register_model,
             {200: doc.ModelVersion, 201: doc.ModelVersion, 202: doc.Upload},
-            _BODY,
+            (*_BODY, 404),  # 404: what this upload registered before was deleted since
             doc.RegisterRequest,
         ),
         Operation("list_models", "GET", "models", models.list_models, {200: doc.ModelPage}, (400, 422), query=SEARCH),

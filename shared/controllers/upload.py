@@ -214,7 +214,7 @@ class _Steps:
         )
 
     def _fail(self, faults: tuple[Fault, ...] = (), missing: tuple[str, ...] = ()) -> Outcome:
-        if len(faults) > MAX_FAULTS:  # a commit takes 2 MB, an event 1 MB
+        if len(faults) > MAX_FAULTS + 1:  # a commit takes 2 MB, an event 1 MB
             more = Fault(f"and {len(faults) - MAX_FAULTS} more faults", file=self.spec.manifest_file)
             faults = (*faults[:MAX_FAULTS], more)
         self.status.faults = [fault.as_dict() for fault in faults]

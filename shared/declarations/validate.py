@@ -30,8 +30,10 @@ def validate(source: Source, shape: type[D], context: Any = None) -> D:
     try:
         return shape.model_validate(source.value, context=context)
     except ValidationError as error:
-        details = error.errors(include_url=False)[:MAX_FAULTS]
-        faults = tuple(fault for detail in _one_of_a_place(details) for fault in _faults(source, shape, detail))
+        details = _one_of_a_place(error.errors(include_url=False))
+        faults = tuple(fault for detail in details[:MAX_FAULTS] for fault in _faults(source, shape, detail))
+        if len(details) > MAX_FAULTS:
+            faults += (Fault(f"and {len(details) - MAX_FAULTS} more faults", file=source.file),)
         remedy = "correct the file and upload it again"
         raise Invalid(f"{source.file} is not a valid declaration", faults=faults, remedy=remedy) from error
 
