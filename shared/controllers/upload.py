@@ -116,8 +116,8 @@ class _Steps:
         self.status.consumed = [ConsumedBlob(path=b.path, etag=b.etag) for b in step.files.values()]
         if failed := await self._look_into(step.declaration, files):
             return failed
+        check_age(begun, self.deps.clock.now(), self.deps.settings.artifact_retention_s)
         if self.spec.container == "staging":
-            check_age(begun, self.deps.clock.now(), self.deps.settings.artifact_retention_s)
             return await self._register(self._completed(step.declaration))
         if self.spec.manifest_etag is not None:
             self.status.consumed.append(ConsumedBlob(path=self._manifest_path, etag=self.spec.manifest_etag))
@@ -129,6 +129,7 @@ class _Steps:
         if not step.now:
             message = f"the files are brought from {place}"
             return self._outcome(UploadPhase.FETCHING, "Fetching", message, look_again_after_s=FETCH_AFTER_S)
+        begun = self.deps.clock.now()
         try:
             declaration, files, origin = await fetched(step.declaration, self.deps)
         except SlipwayError as error:
@@ -140,6 +141,7 @@ class _Steps:
         self.status.origin = origin
         if failed := await self._look_into(declaration, files):
             return failed
+        check_age(begun, self.deps.clock.now(), self.deps.settings.artifact_retention_s)
         return self._outcome(UploadPhase.REGISTERING, "FilesStored", "the files are stored", look_again_after_s=0)
 
     async def _look_into(self, declaration: ModelDeclaration, files: list[ModelFile]) -> Outcome | None:

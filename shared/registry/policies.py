@@ -7,7 +7,7 @@ be read refuses everything: governance that fails open is none.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -21,6 +21,7 @@ POLICIES = "policies"
 POLICY_FILE = "model.json"
 POLICY_PATH = f"{POLICIES}/{POLICY_FILE}"
 MAX_POLICY_BYTES = 256 * 1024
+_DATA = ("const", "default", "enum", "examples")  # keywords of JSON Schema whose values are no schemas
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -38,30 +39,28 @@ class Candidate(Document):
     @classmethod
     def of(cls, declaration: ModelDeclaration, sizes: Mapping[str, int], *, actor: str) -> Candidate:
         """The candidate that a declaration and its files are."""
-        facts = {name: getattr(declaration, name) for name in ModelFacts.model_fields}
-        return cls(
-            name=declaration.name,
-            description=declaration.description,
-            tags=declaration.tags,
-            properties=declaration.properties,
-            facts=ModelFacts(**facts).model_dump(mode="json", exclude_none=True),
-            files=dict(sizes),
-            created_by=actor,
-        )
+        return cls._seen(declaration, declaration, sizes, actor)
 
     @classmethod
     def registered(cls, version: Resource) -> Candidate:
         """The candidate that a registered version would be."""
         spec = ModelSpec.model_validate(version.spec)
-        facts = {name: getattr(spec, name) for name in ModelFacts.model_fields}
+        sizes = {file.path: file.size_bytes for file in spec.files}
+        return cls._seen(version, spec, sizes, version.created_by)
+
+    @classmethod
+    def _seen(
+        cls, named: ModelDeclaration | Resource, facts: ModelFacts, sizes: Mapping[str, int], actor: str
+    ) -> Candidate:
+        own = ModelFacts(**{name: getattr(facts, name) for name in ModelFacts.model_fields})
         return cls(
-            name=version.name,
-            description=version.description,
-            tags=version.tags,
-            properties=version.properties,
-            facts=ModelFacts(**facts).model_dump(mode="json", exclude_none=True),
-            files={file.path: file.size_bytes for file in spec.files},
-            created_by=version.created_by,
+            name=named.name,
+            description=named.description,
+            tags=named.tags,
+            properties=named.properties,
+            facts=own.model_dump(mode="json", exclude_none=True),
+            files=dict(sizes),
+            created_by=actor,
         )
 
     def document(self) -> dict[str, Any]:
@@ -108,7 +107,8 @@ class Policies:
 
 
 def compiled(content: bytes) -> Any:
-    """The validator of a policy. Raises Invalid for what is no JSON Schema."""
+    """The validator of a policy. Raises Invalid for what is no JSON Schema, and for a format that is not checked here:
+    JSON Schema would let every value pass."""
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for
@@ -119,13 +119,33 @@ def compiled(content: bytes) -> Any:
             raise ValueError("it is neither an object nor true or false")
         kind: Any = validator_for(schema, default=Draft202012Validator)
         kind.check_schema(schema)
-    except (ValueError, SchemaError, RecursionError) as error:
-        why = getattr(error, "message", None) or str(error)
-        raise Invalid(
-            f"{POLICY_PATH} is not a JSON Schema: {why[:300]}",
-            remedy="correct it; until then nothing is registered",
-        ) from error
+    except SchemaError as error:
+        raise _not_a_policy(str(error.message), (Fault(_message(error), _pointer(error.absolute_path)),)) from error
+    except (ValueError, RecursionError) as error:
+        raise _not_a_policy(str(error), ()) from error
+    known = sorted(kind.FORMAT_CHECKER.checkers)
+    if faults := tuple(_unknown_formats(schema, "", known)):
+        raise _not_a_policy("it asks for a format that is not checked", faults)
     return kind(schema, format_checker=kind.FORMAT_CHECKER)
+
+
+def _not_a_policy(why: str, faults: tuple[Fault, ...]) -> Invalid:
+    message = f"{POLICY_PATH} is not a JSON Schema: {why[:300]}"
+    return Invalid(message, faults=faults, remedy="correct it; until then nothing is registered")
+
+
+def _unknown_formats(schema: Any, pointer: str, known: list[str]) -> Iterator[Fault]:
+    """A fault for each `format` below the schema that no checker knows; what is data is not looked into."""
+    if isinstance(schema, list):
+        for index, part in enumerate(schema):
+            yield from _unknown_formats(part, f"{pointer}/{index}", known)
+    if isinstance(schema, dict):
+        asked = schema.get("format")
+        if isinstance(asked, str) and asked not in known:
+            yield Fault(f"the format {asked!r} is not checked", f"{pointer}/format", allowed=", ".join(known))
+        for key, part in schema.items():
+            if key not in _DATA:
+                yield from _unknown_formats(part, f"{pointer}{_pointer([key])}", known)
 
 
 def violations(validator: Any, candidate: Candidate) -> tuple[Fault, ...]:

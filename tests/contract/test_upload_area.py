@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from shared.errors import Invalid, NotFound, TooLarge
-from tests.azurite import azurite
-from tests.contract.blob_stores import Blobs, blobs
+from shared.errors import Invalid, NotFound, Retryable, TooLarge
+from tests.azurite import AzuriteServer, azurite
+from tests.contract.blob_stores import Blobs, azure_blobs, blobs
 
 __all__ = ["azurite", "blobs"]  # fixtures
 
@@ -117,3 +117,12 @@ async def test_a_signed_url_opens_nothing_else(blobs: Blobs) -> None:
 async def test_a_url_must_live_for_a_sensible_time(blobs: Blobs, expires_in_s: float) -> None:
     with pytest.raises(Invalid, match="seconds"):
         await blobs.area.upload_url("staging", "x", expires_in_s=expires_in_s)
+
+
+async def test_a_container_that_was_never_made_is_not_taken_for_an_empty_one(azurite: AzuriteServer) -> None:
+    async with azure_blobs(azurite) as azure:
+        await azure.service.get_container_client("policies").delete_container()
+        with pytest.raises(Retryable, match="container is missing") as missing:
+            await azure.area.read_blob("policies", "model.json", max_bytes=10)
+    assert missing.value.remedy is not None
+    assert "create it" in missing.value.remedy

@@ -19,6 +19,8 @@ _BY_STATUS: dict[int, type[errors.SlipwayError]] = {
     429: errors.Retryable,
     449: errors.Retryable,  # Cosmos DB: retry with
 }
+# A container that is missing is no empty one: nothing may be concluded from it (no policy, no file, no artifact).
+_NOT_PROVISIONED = ("ContainerNotFound", "StorageErrorCode.CONTAINER_NOT_FOUND")
 
 
 def from_status(status: int | None, what: str) -> errors.SlipwayError:
@@ -39,6 +41,10 @@ def translated(what: str) -> Iterator[None]:
     except ClientAuthenticationError as error:
         raise errors.Unauthorized(f"{what}: not allowed", remedy="check the identity's role assignments") from error
     except HttpResponseError as error:
+        if str(getattr(error, "error_code", "")) in _NOT_PROVISIONED:
+            raise errors.Retryable(
+                f"{what}: the container is missing", remedy="create it (infra/bicep does)"
+            ) from error
         raise from_status(error.status_code, what) from error
     except AzureError as error:
         raise errors.Retryable(f"{what}: {type(error).__name__}") from error

@@ -57,7 +57,7 @@ class LocalUploadArea:
 
     async def read_blob(self, container: Container, path: str, *, max_bytes: int) -> tuple[BlobInfo, bytes]:
         """See UploadArea. A file that changes while it is read is not complete: NotFound. One that somebody has
-        open for writing may be complete soon: Retryable."""
+        open for writing may be complete soon: Retryable; so is an unfinished policy, which must not count as none."""
         root = self._root(container)
         return await asyncio.to_thread(self._read, root, container, check_path(path), max_bytes)
 
@@ -69,11 +69,13 @@ class LocalUploadArea:
             with open(descriptor, "rb", closefd=False) as file:
                 content = file.read(max_bytes + 1)
             after = os.fstat(descriptor)
-            is_being_written = container == "uploads" and is_open_for_writing(descriptor)
-        changed = etag_of(before) != etag_of(after) or len(content) != after.st_size
+            is_being_written = container != "staging" and is_open_for_writing(descriptor)
         if is_being_written:
             raise Retryable(f"{path} is still open for writing", remedy="close it")
+        changed = etag_of(before) != etag_of(after) or len(content) != after.st_size
         if changed or not self._is_complete(container, after):
+            if container == "policies":
+                raise Retryable(f"{container}/{path} is still being written", remedy="wait until it is complete")
             raise NotFound(f"{path} is still being written", remedy="wait until it is complete")
         return info_of(path, after, blob_etag(self._data_dir, after)), content
 
