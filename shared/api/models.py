@@ -15,6 +15,7 @@ from shared.paths import PATH_RULE, is_valid_path
 from shared.ports import ResourceQuery
 from shared.registry.keys import version_key
 from shared.registry.models import is_version
+from shared.registry.policies import POLICY_PATH
 from shared.resources import upload
 from shared.resources.base import Resource, ResourceKey, is_valid_name
 from shared.resources.patches import ModelPatch
@@ -104,8 +105,10 @@ async def register_model(request: ApiRequest, plane: ControlPlane) -> ApiRespons
 def _refusal(status: UploadStatus) -> Invalid:
     faults = tuple(Fault(**fault) for fault in status.faults)
     why = "; ".join(condition.message for condition in status.conditions if not faults)
+    by_policy = any(condition.reason == "PolicyViolated" for condition in status.conditions)
+    who = f" by {POLICY_PATH}" if by_policy else ""
     return Invalid(
-        f"the upload was refused{': ' + why if why else ''}", faults=faults, remedy="correct it, send it again"
+        f"the upload was refused{who}{': ' + why if why else ''}", faults=faults, remedy="correct it, send it again"
     )
 
 

@@ -13,6 +13,7 @@ from shared.errors import Permanent
 
 LOCK_FILE = "up.lock"
 ENDPOINT_FILE = "endpoint.json"
+POLICIES = "policies"
 
 
 @contextlib.contextmanager
@@ -22,6 +23,7 @@ def held(data_dir: Path) -> Iterator[None]:
     try:
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         data_dir.mkdir(mode=0o700, exist_ok=True)  # models, history and names of people are nobody else's business
+        (data_dir / POLICIES).mkdir(exist_ok=True)  # where people put theirs
         descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise Permanent(f"{data_dir} cannot be used as data folder: {error.strerror}") from error
