@@ -10,10 +10,11 @@ import asyncio
 import compileall
 from collections.abc import Awaitable, Callable
 
-from tests.benchmarks import cold_start, event_latency, registration_rate, registry, upload_2gb, validation
+from tests.benchmarks import cli_start, cold_start, event_latency, registration_rate, registry, upload_2gb, validation
 from tests.benchmarks.report import ROOT, Result, conditions, load_average, save, write_document
 
 BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
+    "cli-start": cli_start.measure,
     "cold-start": cold_start.measure,
     "event-latency": event_latency.measure,
     "registration-rate": registration_rate.measure,
