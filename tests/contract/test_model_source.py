@@ -25,6 +25,7 @@ from shared.errors import Conflict, Invalid, NotFound, Permanent, Retryable, Too
 from shared.ports import ModelSource, SourceObject
 from shared.settings import Settings
 from shared.sources.fetch import fetch
+from tests.doubles.tls import loopback_tls
 
 MIB = 1 << 20
 
@@ -375,31 +376,8 @@ async def test_no_https_to_http(tls: tuple[ssl.SSLContext, str], server: FileSer
 
 @pytest.fixture
 async def tls(tmp_path: Path) -> AsyncIterator[tuple[ssl.SSLContext, str]]:
-    import ipaddress
-    from datetime import UTC, datetime, timedelta
 
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(alternative, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = tmp_path / "both.pem"
-    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    context, trusted = loopback_tls(tmp_path)
     files = FileServer(files={"m": b"m"})
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -412,7 +390,6 @@ async def tls(tmp_path: Path) -> AsyncIterator[tuple[ssl.SSLContext, str]]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    trusted = ssl.create_default_context(cadata=made.public_bytes(serialization.Encoding.PEM).decode())
     yield trusted, f"https://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
-import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,13 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import web
 from azure.core.credentials import AccessToken
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.adapters.azure.blob_service import open_blob_service
 from shared.adapters.azure.upload_area import AzureUploadArea
 from shared.adapters.local.clock import ManualClock
+from tests.doubles.tls import loopback_tls
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -60,35 +56,14 @@ class KeyService:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - timedelta(days=1))
-        .not_valid_after(datetime.now(UTC) + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file = tmp_path / "both.pem"
-    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
-
-
-@pytest.fixture
-async def service(certificate: ssl.SSLContext) -> AsyncIterator[tuple[KeyService, str]]:
-    keys = KeyService()
+async def service(tmp_path: Path) -> AsyncIterator[tuple[KeyService, str]]:
+    keys, (context, _) = KeyService(), loopback_tls(tmp_path)
     app = web.Application()
     app.router.add_post("/account/", keys.give)
     app.router.add_post("/account", keys.give)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificate).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     yield keys, f"https://127.0.0.1:{runner.addresses[0][1]}/account"
     await runner.cleanup()
 
