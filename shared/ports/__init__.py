@@ -1,0 +1,55 @@
+"""The protocols between the control plane and the world: 1-5 methods each, two adapters each, one contract suite each.
+
+Everything raises shared.errors only: `Retryable` when the service can't answer now, `Permanent` (or a subclass) when it
+never will, `Conflict` when a condition failed. No adapter lets an SDK's or a driver's exception through.
+"""
+
+from __future__ import annotations
+
+from shared.ports.artifacts import (
+    Artifact,
+    ArtifactInventory,
+    ArtifactStore,
+    BlobInfo,
+    Container,
+    SignedUrl,
+    StoredArtifact,
+    UploadArea,
+)
+from shared.ports.clock import Clock
+from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
+from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
+from shared.ports.sources import ModelSource, SourceObject
+from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write
+
+__all__ = [
+    "ANY_KIND",
+    "Artifact",
+    "ArtifactInventory",
+    "ArtifactStore",
+    "BlobInfo",
+    "Clock",
+    "Commit",
+    "CommitReporter",
+    "CommitState",
+    "Container",
+    "EventPublisher",
+    "EventSubscriptions",
+    "GitRemote",
+    "LargeFile",
+    "ModelSource",
+    "Outbox",
+    "Page",
+    "ReceivedMessage",
+    "RecordQuery",
+    "ResourceQuery",
+    "ResourceStore",
+    "SignedUrl",
+    "Snapshot",
+    "SourceObject",
+    "StoredArtifact",
+    "Subscription",
+    "UploadArea",
+    "WorkQueue",
+    "Write",
+]
