@@ -107,19 +107,22 @@ class LocalEventGrid:
         if not events:
             return 0
         now = micros(self.clock.now())
-        rows = [(event, json.dumps(to_event_grid(event))) for event in events]
+
+        def owed_to(connection: sqlite3.Connection) -> list[tuple[Event, list[str]]]:
+            receivers = subscribers(connection, topic)
+            wanted = [(e, [name for name, filters in receivers if not filters or matches(filters, e)]) for e in events]
+            return [(event, names) for event, names in wanted if names]
 
         def insert(connection: sqlite3.Connection) -> list[str]:
-            receivers = subscribers(connection, topic)
-            owed: list[str] = []
-            for event, document in rows:
-                names = [name for name, filters in receivers if filters is None or matches(filters, event)]
-                if names:
-                    row = (event.id, document, event.data_version, now)
-                    sequence = connection.execute(_EVENT, row).lastrowid
-                    connection.executemany(_DELIVERY, [(name, sequence, now) for name in names])
-                    owed += names
-            return owed
+            owed = owed_to(connection)
+            for event, names in owed:
+                row = (event.id, json.dumps(to_event_grid(event)), event.data_version, now)
+                sequence = connection.execute(_EVENT, row).lastrowid
+                connection.executemany(_DELIVERY, [(name, sequence, now) for name in names])
+            return [name for _, names in owed for name in names]
+
+        if not await self._database.read_briefly(owed_to):
+            return 0  # most events are wanted by nobody: they cost no write
 
         owed = await self._database.write(insert)
         for name in set(owed):
@@ -138,7 +141,7 @@ class LocalEventGrid:
             (later,) = connection.execute(_NEXT, (subscription, hidden, now)).fetchone()
             return tuple(map(_delivery, rows)), _time(later)
 
-        return await self._database.read(select)
+        return await self._database.read_briefly(select)
 
     async def finish(self, deliveries: Sequence[Delivery]) -> None:
         """Forget them: they were delivered, or are in dead-letter files."""

@@ -1,20 +1,22 @@
-"""One SQLite file, one thread, one transaction for all that is waiting.
+"""One SQLite file: statements in the event loop's own thread, the wait for the disk in another, one for all that wait.
 
-aiosqlite would hop to the thread once a statement; here one hop carries a whole transaction, and the writes that wait
-while one fsync runs share the next one (group commit), each in its own savepoint, so one that fails undoes only itself.
+SQLite's statements take microseconds, but in another thread each of them hands Python's interpreter lock over and back,
+which costs more than the statement. So only what waits (COMMIT's fsync, opening, long reads) leaves the event loop. The
+writes that wait while one fsync runs share the next one (group commit), each in its own savepoint, so one that fails
+undoes only itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
+import concurrent.futures
 import sqlite3
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,197 +25,222 @@ from shared.errors import Permanent, Retryable, SlipwayError
 T = TypeVar("T")
 MAX_GROUP = 64
 BUSY_TIMEOUT_S = 30.0
-OPEN_RETRY_S = 0.01
+BUSY_RETRY_S = 0.01
 CACHE_KIB = 32 * 1024  # SQLite's 2 MB do not hold the inner pages of the indexes of 100,000 versions
 # SQLite's 1000 pages are full after some twenty registrations, each of which touches other pages of a large file.
 CHECKPOINT_PAGES = 8000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
-    writes: bool
-    synced: bool = True  # whether it must be on disk when it is answered
-    future: Future[Any] = field(default_factory=Future)
+    synced: bool  # whether it must be on disk when it is answered
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def attempt(self, connection: sqlite3.Connection) -> None:
+        """Do the work; what comes out, or goes wrong, is kept."""
+        try:
+            self.result = self.work(connection)
+        except sqlite3.Error as error:
+            self.error = translate(error)
+        except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
+            self.error = error
+
+    def settle(self) -> None:
+        """Answer who awaits it, if anybody still does."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
 
 
 class Database:
     """A file in WAL mode with synchronous=FULL: what was answered survives a power cut, unless the write says it need
-    not. Opened at first use."""
+    not. Opened at first use, and used by one event loop at a time."""
 
     def __init__(self, path: Path, schema: str) -> None:
         self.path = path
         self._schema = schema
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._start_lock = threading.Lock()
-        self._reader: sqlite3.Connection | None = None
+        self._waiting: deque[_Job] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._writer: sqlite3.Connection | None = None
+        self._is_synced = True  # the writer's present `synchronous`
+        self._reader: sqlite3.Connection | None = None  # for reads in the event loop's thread
+        self._long_reader: sqlite3.Connection | None = None  # for reads in the readers' thread
+        self._commits = _one_thread(f"sqlite {path.name} commits")
+        self._reads = _one_thread(f"sqlite {path.name} reads")
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What `work(connection)` returns. It sees every write that was answered before."""
-        result: T = await self._submit(_Job(work, writes=False))
-        return result
+        """What `work(connection)` returns, done in another thread. It sees every write that was answered before."""
+        await self._opened()
+
+        def read() -> T:
+            if self._long_reader is None:
+                self._long_reader = sqlite3.connect(
+                    self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
+                )
+                self._long_reader.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            try:
+                return work(self._long_reader)
+            except sqlite3.Error as error:
+                raise translate(error) from error
+
+        return await asyncio.wrap_future(self._reads.submit(read))
+
+    async def read_briefly(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """As `read`, done in the calling thread: for a few rows that an index finds. Such a read takes microseconds, to
+        wake another thread for it 30 to 130."""
+        if self._reader is None:
+            await self._opened()
+            with suppress(sqlite3.Error):
+                self._reader = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
+        if self._reader is not None:
+            with suppress(sqlite3.Error):  # locked for a moment, or damaged: `read` waits, or says so
+                return work(self._reader)
+        return await self.read(work)
 
     async def read_row(self, sql: str, values: Sequence[Any]) -> tuple[Any, ...] | None:
-        """The first row of a statement that finds it by its key, or None; it sees every write that was answered before.
-
-        Done in the calling thread: such a read takes 4 microseconds, to wake the other thread for it 30 to 130."""
-
-        def read(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-            return connection.execute(sql, values).fetchall()  # all: an open statement would hold its snapshot
-
-        try:
-            rows = read(self._reader) if self._reader else await self.read(read)  # the thread makes the file at first
-        except sqlite3.Error:  # locked for a moment, or damaged: the thread waits, or says so
-            rows = await self.read(read)
-        if self._reader is None:
-            with suppress(sqlite3.Error):  # then the next read goes to the thread, too
-                self._reader = sqlite3.connect(self.path, isolation_level=None, timeout=0, check_same_thread=False)
-        return rows[0] if rows else None
+        """The first row of a statement that finds it by its key, or None; it sees every write that was answered
+        before."""
+        rows = await self.read_briefly(lambda connection: connection.execute(sql, values).fetchall())
+        return rows[0] if rows else None  # all were fetched: an open statement would hold its snapshot
 
     async def write(self, work: Callable[[sqlite3.Connection], T], *, synced: bool = True) -> T:
         """What `work(connection)` returns, once it is on disk; when it raises, nothing of it is kept.
 
         With `synced` False a power cut (not the end of this process) may undo it, until the next synced write: for
         notes that something was done, where doing it again does no harm."""
-        result: T = await self._submit(_Job(work, writes=True, synced=synced))
+        loop = asyncio.get_running_loop()
+        job = _Job(work, synced, loop.create_future())
+        self._waiting.append(job)
+        if self._writing is None or self._writing.done() or self._writing.get_loop() is not loop:
+            self._writing = loop.create_task(self._write_what_waits())
+        result: T = await job.future
         return result
 
     async def close(self) -> None:
         """Finish what waits, then close the file. It may be used again afterwards."""
-        with self._start_lock:
-            thread, self._thread = self._thread, None
-            jobs, self._jobs = self._jobs, queue.SimpleQueue()
-            reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.close()
-        if thread is not None:
-            jobs.put(None)
-            await asyncio.to_thread(thread.join)
+        if self._writing is not None and self._writing.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait([self._writing])
+        self._commits.shutdown()
+        await asyncio.to_thread(self._reads.shutdown)
+        for connection in (self._writer, self._reader, self._long_reader):
+            if connection is not None:
+                connection.close()
+        self._writer = self._reader = self._long_reader = None
+        self._commits = _one_thread(f"sqlite {self.path.name} commits")
+        self._reads = _one_thread(f"sqlite {self.path.name} reads")
 
-    async def _submit(self, job: _Job) -> Any:
-        with self._start_lock:  # put under the lock: a thread that cannot open the file refuses all that was put before
-            self._jobs.put(job)
-            if self._thread is None:
-                name = f"sqlite {self.path.name}"
-                self._thread = threading.Thread(target=self._serve, args=(self._jobs,), name=name, daemon=True)
-                self._thread.start()
-        return await asyncio.wrap_future(job.future)
-
-    def _serve(self, jobs: queue.SimpleQueue[_Job | None]) -> None:
-        try:
-            connection = self._open()
-        except (sqlite3.Error, OSError) as error:
-            refusal = Permanent(f"{self.path} cannot be opened: {error}", remedy="check the path, or restore it")
-            self._refuse_all(jobs, refusal)
-            return
-        try:
-            while (job := jobs.get()) is not None:
-                group = _next_group(jobs, job)
-                self._run_group(connection, [j for j in group if j is not None])
-                if None in group:
-                    return
-        finally:
-            connection.close()
+    async def _opened(self) -> sqlite3.Connection:
+        """The writer's connection. Raises Permanent when the file cannot be opened."""
+        return await self._in_thread(self._open) if self._writer is None else self._writer
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-        end = time.monotonic() + BUSY_TIMEOUT_S
-        while True:  # the switch to WAL does not wait for another process that makes the same switch
+        if self._writer is not None:  # this thread is the only one that makes it, for all who wait
+            return self._writer
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            opened = _connected(self.path, self._schema)
+        except (sqlite3.Error, OSError) as error:
+            remedy = "check the path, or restore it"
+            raise Permanent(f"{self.path} cannot be opened: {error}", remedy=remedy) from error
+        self._writer, self._is_synced = opened, True
+        return opened
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """What `work` returns; when this is cancelled, `work` is not running any more."""
+        future = self._commits.submit(work)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            future.cancel()
+            concurrent.futures.wait([future])
+            raise
+
+    async def _write_what_waits(self) -> None:
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(MAX_GROUP, len(self._waiting)))]
             try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")
-                connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-                connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-                connection.executescript(f"BEGIN IMMEDIATE; {self._schema}; COMMIT")
-                return connection
-            except sqlite3.OperationalError as error:
-                if not isinstance(translate(error), Retryable) or time.monotonic() > end:
-                    raise
+                await self._write(group)
+            except sqlite3.Error as error:
+                _fail_all(group, translate(error))
+            except Exception as error:  # noqa: BLE001 - handed to who awaits the writes
+                _fail_all(group, error)
+            except asyncio.CancelledError:  # the event loop ends: nobody awaits an answer
+                self._waiting.clear()
+                raise
+            for job in group:
+                job.settle()
+
+    async def _write(self, jobs: list[_Job]) -> None:
+        """One transaction. Raises what undid it as a whole."""
+        connection = await self._opened()
+        try:
+            await self._begin(connection, any(job.synced for job in jobs))
+            for job in jobs:
+                _attempt_alone(connection, job)
+            await self._in_thread(lambda: connection.execute("COMMIT"))
+        finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            time.sleep(OPEN_RETRY_S)
 
-    def _refuse_all(self, jobs: queue.SimpleQueue[_Job | None], error: SlipwayError) -> None:
-        with self._start_lock:
-            if self._jobs is jobs:
-                self._thread = None
-            while not jobs.empty():
-                job = jobs.get_nowait()
-                if job is not None:
-                    _settle(job, error=error)
-
-    def _run_group(self, connection: sqlite3.Connection, group: list[_Job]) -> None:
-        writes = [job for job in group if job.writes]
-        if writes:
-            _write_all(connection, writes)
-        for job in group:
-            if not job.writes:
-                result, error = _attempt(connection, job)
-                _settle(job, result, error)
+    async def _begin(self, connection: sqlite3.Connection, synced: bool) -> None:
+        if synced != self._is_synced:
+            # sqlite.org, "PRAGMA synchronous": with NORMAL, a commit to the WAL is not synced and stays consistent.
+            connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+            self._is_synced = synced
+        end = time.monotonic() + BUSY_TIMEOUT_S
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:  # another process is writing
+                if not isinstance(translate(error), Retryable) or time.monotonic() > end:
+                    raise
+            await asyncio.sleep(BUSY_RETRY_S)
 
 
-def _next_group(jobs: queue.SimpleQueue[_Job | None], first: _Job) -> list[_Job | None]:
-    """The writes that wait, up to the first that is none; None stands for the end."""
-    group: list[_Job | None] = [first]
-    while first.writes and len(group) < MAX_GROUP and not jobs.empty():
-        last = jobs.get_nowait()
-        group.append(last)
-        if last is None or not last.writes:
-            break
-    return group
+def _one_thread(name: str) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
 
 
-class _RolledBack(Exception):
-    """SQLite undid the whole transaction because of this error."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-def _write_all(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
-    outcomes: list[tuple[Any, BaseException | None]] = []
-    try:
-        # sqlite.org, "PRAGMA synchronous": with NORMAL, a commit to the WAL is not synced and stays consistent.
-        connection.execute(f"PRAGMA synchronous={'FULL' if any(job.synced for job in jobs) else 'NORMAL'}")
-        connection.execute("BEGIN IMMEDIATE")
-        for job in jobs:
-            connection.execute("SAVEPOINT job")
-            result, error = _attempt(connection, job)
-            if error is not None and not connection.in_transaction:
-                raise _RolledBack(error)  # a full disk undoes the whole transaction
-            if error is not None:
-                connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
-            outcomes.append((result, error))
-        connection.execute("COMMIT")
-    except (sqlite3.Error, _RolledBack) as failure:
+def _connected(path: Path, schema: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
+    end = time.monotonic() + BUSY_TIMEOUT_S
+    while True:  # the switch to WAL does not wait for another process that makes the same switch
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            connection.executescript(f"BEGIN IMMEDIATE; {schema}; COMMIT")
+            return connection
+        except sqlite3.OperationalError as error:
+            if not isinstance(translate(error), Retryable) or time.monotonic() > end:
+                raise
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        translated = failure.error if isinstance(failure, _RolledBack) else translate(failure)
-        outcomes = [(None, error or translated) for _, error in outcomes]
-        outcomes += [(None, translated)] * (len(jobs) - len(outcomes))
-    for job, (result, error) in zip(jobs, outcomes, strict=True):
-        _settle(job, result, error)
+        time.sleep(BUSY_RETRY_S)
 
 
-def _attempt(connection: sqlite3.Connection, job: _Job) -> tuple[Any, BaseException | None]:
-    try:
-        return job.work(connection), None
-    except sqlite3.Error as error:
-        return None, translate(error)
-    except Exception as error:  # noqa: BLE001 - handed to the awaiting caller, whose error it is
-        return None, error
+def _attempt_alone(connection: sqlite3.Connection, job: _Job) -> None:
+    """Do the work of one job in a savepoint. Raises what undid the whole transaction (a full disk does)."""
+    connection.execute("SAVEPOINT job")
+    job.attempt(connection)
+    if job.error is not None:
+        if not connection.in_transaction:
+            raise job.error
+        connection.execute("ROLLBACK TO job")
+    connection.execute("RELEASE job")
 
 
-def _settle(job: _Job, result: Any = None, error: BaseException | None = None) -> None:
-    if not job.future.set_running_or_notify_cancel():
-        return
-    if error is not None:
-        job.future.set_exception(error)
-    else:
-        job.future.set_result(result)
+def _fail_all(jobs: list[_Job], error: BaseException) -> None:
+    for job in jobs:
+        job.error = job.error or error
 
 
 def translate(error: sqlite3.Error) -> SlipwayError:

@@ -101,13 +101,13 @@ class SubscriptionTable:
     async def active(self) -> tuple[Subscriber, ...]:
         """Those that get events now, the function app's own included, by name."""
         query = "SELECT name, document, signing_secret FROM subscriptions WHERE state = 'Succeeded' ORDER BY name"
-        rows = await self._database.read(lambda connection: connection.execute(query).fetchall())
+        rows = await self._database.read_briefly(lambda connection: connection.execute(query).fetchall())
         return tuple(Subscriber(name, _parsed(document), secret) for name, document, secret in rows)
 
     async def list(self) -> tuple[Subscription, ...]:
         """Those of other people, in every state, by name."""
         query = "SELECT document, state, failed_after FROM subscriptions WHERE document IS NOT NULL ORDER BY name"
-        rows = await self._database.read(lambda connection: connection.execute(query).fetchall())
+        rows = await self._database.read_briefly(lambda connection: connection.execute(query).fetchall())
         now = micros(self._clock.now())
         return tuple(_with_state(document, state, failed_after, now) for document, state, failed_after in rows)
 
@@ -185,7 +185,7 @@ class SubscriptionTable:
     async def base_url(self) -> str:
         """Where the local host listens; the Functions host's usual port when it never said."""
         query = "SELECT value FROM announcements WHERE name = 'base_url'"
-        row = await self._database.read(lambda connection: connection.execute(query).fetchone())
+        row = await self._database.read_briefly(lambda connection: connection.execute(query).fetchone())
         return str(row[0]) if row else DEFAULT_BASE_URL
 
 

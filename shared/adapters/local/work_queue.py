@@ -71,7 +71,7 @@ class SqliteWorkQueue:
             rows = connection.execute(_VISIBLE, (self._name, now, now, max_messages)).fetchall()
             return tuple(_take(connection, row, hidden_until) for row in rows)
 
-        if not await self._database.read(lambda c: c.execute(_VISIBLE, (self._name, now, now, 1)).fetchone()):
+        if not await self._database.read_briefly(lambda c: c.execute(_VISIBLE, (self._name, now, now, 1)).fetchone()):
             return ()  # an idle queue is polled often: it costs no write lock
         return await self._database.write(receive, synced=False)  # after a power cut it is received once more
 
