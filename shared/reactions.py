@@ -8,6 +8,7 @@ from shared.events import types
 from shared.resources import model, upload
 from shared.resources.base import ResourceKey
 from shared.resources.events import Event
+from shared.resources.kinds import KINDS
 
 
 def _upload_of(event: Event) -> tuple[ResourceKey, ...]:
@@ -24,9 +25,19 @@ def _version_of(event: Event) -> tuple[ResourceKey, ...]:
     return (ResourceKey(model.KIND, name, str(version)),)
 
 
+def _declared(event: Event) -> tuple[ResourceKey, ...]:
+    """The resource that a file declared: it is brought about, where a controller works on its kind."""
+    kind, name, version = (event.data.get(key) for key in ("kind", "name", "version"))
+    if not isinstance(kind, str) or not isinstance(name, str) or kind not in KINDS or not KINDS[kind].reconciled:
+        return ()
+    return (ResourceKey(kind, name, None if version is None else str(version)),)
+
+
 REACTIONS: dict[str, Callable[[Event], tuple[ResourceKey, ...]]] = {
     types.MODEL_REGISTERED: _version_of,
     types.UPLOAD_REGISTERED: _upload_of,
+    types.RESOURCE_DECLARED: _declared,
+    types.RESOURCE_UPDATED: _declared,
 }
 
 

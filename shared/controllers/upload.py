@@ -20,13 +20,14 @@ from shared.controllers.upload_decision import (
     Wait,
     decide,
 )
-from shared.controllers.upload_files import completed_by_files, fetched
+from shared.controllers.upload_files import fetched
 from shared.declarations.manifest import MANIFEST_NAMES, read_manifest
 from shared.errors import Fault, SlipwayError
 from shared.events import types
 from shared.paths import is_under
 from shared.ports import BlobInfo
 from shared.registry.adoption import adopted, check_age
+from shared.registry.completion import completed_by_files
 from shared.registry.policies import POLICY_PATH, Candidate
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
 from shared.resources.model import ModelDeclaration, ModelFile
@@ -148,7 +149,9 @@ class _Steps:
         """Unpacks what is to be unpacked and completes the declaration by what the files say; the outcome when they
         are not what it says they are."""
         try:
-            completed, self.status.files = await completed_by_files(declaration, files, self.deps)
+            completed, self.status.files = await completed_by_files(
+                declaration, files, self.deps.artifacts, max_bytes=self.deps.settings.model_source_max_bytes
+            )
         except SlipwayError as error:
             if error.http_status >= 500:
                 raise

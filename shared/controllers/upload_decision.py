@@ -10,11 +10,10 @@ from shared.declarations.manifest import Manifest
 from shared.errors import Fault
 from shared.paths import is_remote, is_run_uri, is_under
 from shared.ports import BlobInfo
+from shared.registry.completion import MAX_FILES, wants_unpacking
 from shared.resources.model import ModelDeclaration, ModelType
 from shared.resources.upload import UploadPhase, UploadSpec, UploadStatus
 
-ARCHIVE_SUFFIXES = (".zip", ".tar.gz", ".tgz", ".tar")
-MAX_FILES = 2000  # Azure ML's limit of a snapshot
 LOOK_AGAIN_S = 300.0  # a waiting upload is woken by the arrival of files; this is for arrivals nobody heard of
 
 
@@ -86,14 +85,6 @@ class Supersede:
 
 
 Step = Store | Fetch | Register | Registered | Clean | Wait | Fail | Supersede
-
-
-def wants_unpacking(declaration: ModelDeclaration) -> bool:
-    """Whether `path` is an archive to unpack: when the declaration says so, or for a type that is always a folder."""
-    if declaration.unpack is not None:
-        return declaration.unpack
-    is_folder = declaration.type in (ModelType.MLFLOW, ModelType.TRITON)
-    return is_folder and declaration.path.partition("?")[0].lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def decide(status: UploadStatus, spec: UploadSpec, seen: Observation, settle_s: float) -> Step:

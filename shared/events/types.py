@@ -25,6 +25,14 @@ UPLOAD_REGISTERED = "Slipway.UploadRegistered"
 UPLOAD_WAITING = "Slipway.UploadWaiting"
 UPLOAD_FAILED = "Slipway.UploadFailed"
 UPLOAD_SUPERSEDED = "Slipway.UploadSuperseded"
+RESOURCE_DECLARED = "Slipway.ResourceDeclared"
+RESOURCE_UPDATED = "Slipway.ResourceUpdated"
+RESOURCE_ARCHIVED = "Slipway.ResourceArchived"
+RESOURCE_DELETED = "Slipway.ResourceDeleted"
+SYNC_SUCCEEDED = "Slipway.SyncSucceeded"
+SYNC_PARTIALLY_SUCCEEDED = "Slipway.SyncPartiallySucceeded"
+SYNC_FAILED = "Slipway.SyncFailed"
+SYNC_SUPERSEDED = "Slipway.SyncSuperseded"
 RECONCILE_FAILED = "Slipway.ReconcileFailed"
 
 # Everything Slipway publishes, with one line each for the documentation and `slipway event --help`.
@@ -43,6 +51,14 @@ PUBLISHED: dict[str, str] = {
     UPLOAD_REGISTERED: "an upload became a model version",
     UPLOAD_FAILED: "an upload was refused, or its files did not come in time",
     UPLOAD_SUPERSEDED: "a waiting manifest was replaced or removed",
+    RESOURCE_DECLARED: "a file declared something new: a resource, or a version of an asset",
+    RESOURCE_UPDATED: "a resource was changed to what a file declares now",
+    RESOURCE_ARCHIVED: "an asset was archived, because its file is gone",
+    RESOURCE_DELETED: "a declared resource was deleted",
+    SYNC_SUCCEEDED: "every declared file of a sync is so",
+    SYNC_PARTIALLY_SUCCEEDED: "some declared files of a sync were refused, all others are so",
+    SYNC_FAILED: "a sync changed nothing: its commit could not be fetched, or every file was refused",
+    SYNC_SUPERSEDED: "a newer commit is applied in place of a sync's",
     RECONCILE_FAILED: "a resource could not be brought to its declared state; it waits for a re-drive",
 }
 
@@ -76,6 +92,30 @@ def run_registered(run_id: str, experiment_name: str | None, status: str, tags: 
     """A run and what is so of it now."""
     payload = {"runId": run_id, "experimentName": experiment_name, "status": status, "runTags": dict(tags)}
     return EventDraft(RUN_REGISTERED, f"runs/{run_id}", payload)
+
+
+def resource_event(type_: str, kind: str, name: str, version: str | None, **data: Any) -> EventDraft:
+    """An event about a declared resource."""
+    subject = f"{kind}/{name}:{version}" if version else f"{kind}/{name}"
+    return EventDraft(type_, subject, {"kind": kind, "name": name, "version": version, **data})
+
+
+def declared_event(
+    type_: str, kind: str, name: str, version: str | None, generation: int, properties: Mapping[str, str]
+) -> EventDraft:
+    """That a file declared or changed a resource; `properties` say which file."""
+    place = {
+        "source": properties.get("slipway.source"),
+        "file": properties.get("slipway.source.file"),
+        "line": int(properties.get("slipway.source.line") or 1),
+        "commit": properties.get("mlflow.source.git.commit"),
+    }
+    return resource_event(type_, kind, name, version, generation=generation, **place)
+
+
+def sync_event(type_: str, sync_id: str, **data: Any) -> EventDraft:
+    """An event about a sync."""
+    return EventDraft(type_, f"syncs/{sync_id}", {"syncId": sync_id, **data})
 
 
 def with_pascal_case(draft: EventDraft) -> EventDraft:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import Invalid
-from shared.resources import model, run, subscription, upload
+from shared.resources import model, run, subscription, sync, upload
 from shared.resources.base import Document, Status
 from shared.resources.declared import DECLARED_KINDS, DeclaredSpec
 
@@ -20,17 +20,19 @@ class Kind:
     declaration: (
         type[Document] | None
     )  # the one form of its file; None if there is none, or more (shared.resources.forms)
+    reconciled: bool = False  # whether a controller works on it (shared.controllers.table)
 
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind(model.KIND, model.ModelSpec, model.ModelHeadStatus, model.ModelDeclaration),
+        Kind(model.KIND, model.ModelSpec, model.ModelHeadStatus, model.ModelDeclaration, True),
         Kind(model.REGISTRATION_KIND, model.RegistrationSpec, Status, None),
         Kind(model.TOMBSTONE_KIND, model.TombstoneSpec, Status, None),
         Kind(run.KIND, run.RunSpec, Status, None),
         Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
-        Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None),
+        Kind(sync.KIND, sync.SyncSpec, sync.SyncStatus, None),
+        Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None, True),
         *(Kind(name, DeclaredSpec, Status, None) for name in DECLARED_KINDS),
     )
 }

@@ -13,7 +13,9 @@ from typing import Any
 from shared.resources.base import Resource
 
 ACTIVE = "active"  # the term of what is not archived
-NOT_SEARCHED = frozenset({"upload", "registration", "tombstone", "lease"})  # kinds that are only read by their key
+NOT_SEARCHED = frozenset(
+    {"upload", "sync", "registration", "tombstone", "lease"}
+)  # kinds that are only read by their key
 MAX_WORDS = 64
 MAX_TERM_CHARACTERS = 512
 _FIELDS = {

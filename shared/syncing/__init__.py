@@ -1,0 +1,1 @@
+"""Declared files made so: `plan` decides for each file, `apply` does it."""

@@ -1,0 +1,306 @@
+"""Declared models: registered as an upload is, from the files of the tree; or by an upload, when they are elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from shared.commit import Current, Draft
+from shared.errors import AlreadyExists, Invalid, NotFound
+from shared.paths import is_remote
+from shared.registry.adoption import check_age
+from shared.registry.completion import completed_by_files
+from shared.registry.keys import head_key, tombstone_key, version_key
+from shared.registry.policies import POLICY_PATH, Candidate
+from shared.resources.base import Cause, Resource, ResourceKey
+from shared.resources.model import ModelDeclaration, ModelFile, ModelHeadStatus, ModelSpec, Origin
+from shared.resources.patches import ModelPatch
+from shared.resources.sync import Change, FileOutcome, FileResult, Provenance
+from shared.resources.upload import KIND as UPLOAD
+from shared.resources.upload import UploadPhase, UploadSpec
+from shared.syncing.changes import changes_between
+from shared.syncing.content import described, files_named
+from shared.syncing.loading import DeclaredFile
+from shared.syncing.plan import OWN, Create, Keep, Refuse, Step, Update
+from shared.syncing.tree import SourceTree
+from shared.syncing.world import World
+
+DEFINITION = "slipway.definition"  # property of a version: the digest of what it was declared as
+# What may be changed of a registered version (Azure ML's Model.update).
+_MUTABLE = ("stage", "sample_input", "sample_output", "resource_configuration", "datasets")
+_FROM_FILES = ("flavors", "run_id")  # read from MLmodel where the declaration leaves them out
+
+
+@dataclass(frozen=True, slots=True)
+class AskedModel:
+    """A declared model whose path is normal, and what it is made of."""
+
+    declaration: ModelDeclaration
+    files: tuple[ModelFile, ...]  # as they are in the tree; () when they are elsewhere
+    version: str | None
+    paths: tuple[str, ...] = ()  # the files in the tree
+    folder: str = ""  # the folder of the tree that `files` and the declaration's path are relative to
+
+    @property
+    def definition(self) -> str:
+        """The digest of all that makes a new version when it changes."""
+        facts = self.declaration.model_dump(
+            mode="json", exclude={"schema_", "name", "version", "description", "tags", "properties", *_MUTABLE}
+        )
+        files = [(file.path, file.sha256) for file in self.files]
+        return hashlib.sha256(json.dumps([facts, files], sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class SeenModel:
+    """What is there of a model."""
+
+    next_version: int
+    latest: Resource | None  # the newest version that is not archived
+    same: Resource | None  # the version that is asked for
+    was_deleted: bool  # whether the version that is asked for was deleted
+
+
+def decide_model(asked: AskedModel, seen: SeenModel) -> Step:
+    """As for other assets: a changed definition is the next version, or refused when its version is taken."""
+    if asked.version is not None and seen.was_deleted:
+        reason = f"version {asked.version} was deleted, and a version is never given twice"
+        return Refuse(reason, allowed=f"another version, or none to get {seen.next_version}")
+    against = seen.latest if asked.version is None else seen.same
+    version = asked.version or str(seen.next_version)
+    if against is None:
+        return Create(version)
+    changes = _definition_changes(asked, against)
+    if changes and asked.version is None:
+        return Create(version, tuple(changes))
+    if changes:
+        reason = f"version {version} is registered with another definition, and versions never change"
+        return Refuse(reason, tuple(changes), f"another `version`, or none to get {seen.next_version}")
+    changes = _mutable_changes(asked.declaration, against)
+    return Update(tuple(changes), against.version) if changes else Keep(against.version)
+
+
+def _definition_changes(asked: AskedModel, version: Resource) -> list[Change]:
+    declared_properties = {k: v for k, v in asked.declaration.properties.items() if not k.startswith(OWN)}
+    changes = [
+        Change(pointer=f"/properties/{key}", before=version.properties[key], after=value)
+        for key, value in declared_properties.items()
+        if version.properties.get(key, value) != value
+    ]
+    known = version.properties.get(DEFINITION)
+    if known == asked.definition:
+        return changes
+    found = changes_between(_comparable(ModelSpec.model_validate(version.spec), asked), _declared(asked))
+    if known is not None and not found:  # an archive, or what its files said, is another one
+        found = [
+            Change(pointer="/path", before=f"definition {known[:12]}", after=f"definition {asked.definition[:12]}")
+        ]
+    return changes + found
+
+
+def _declared(asked: AskedModel) -> dict[str, Any]:
+    facts = asked.declaration.model_dump(
+        mode="json",
+        exclude={"schema_", "name", "version", "description", "tags", "properties", "parent", "unpack", *_MUTABLE},
+    )
+    kept = {key: value for key, value in facts.items() if not (key in _FROM_FILES and value is None)}
+    if asked.declaration.unpack or not asked.files:  # its files are not those of the tree
+        return {key: value for key, value in kept.items() if key != "path"}
+    return {**kept, "files": [file.model_dump(mode="json") for file in asked.files]}
+
+
+def _comparable(spec: ModelSpec, asked: AskedModel) -> dict[str, Any]:
+    return {key: value for key, value in spec.model_dump(mode="json").items() if key in _declared(asked)}
+
+
+def _mutable_changes(declaration: ModelDeclaration, version: Resource) -> list[Change]:
+    """What differs and may. Tags are added and changed, never taken away: people set some by hand."""
+    spec = ModelSpec.model_validate(version.spec).model_dump(mode="json")
+    declared = declaration.model_dump(mode="json")
+    found = [
+        Change(pointer=f"/{key}", before=spec[key], after=declared[key])
+        for key in ("stage", "sample_input", "sample_output", "resource_configuration")
+        if spec[key] != declared[key]
+    ]
+    found += [Change(pointer="/datasets/-", after=one) for one in declared["datasets"] if one not in spec["datasets"]]
+    if declaration.description != version.description:
+        found.append(Change(pointer="/description", before=version.description, after=declaration.description))
+    found += [
+        Change(pointer=f"/tags/{key}", before=version.tags.get(key), after=value)
+        for key, value in declaration.tags.items()
+        if version.tags.get(key) != value
+    ]
+    found += [
+        Change(pointer=f"/properties/{key}", after=value)
+        for key, value in declaration.properties.items()
+        if key not in version.properties
+    ]
+    if version.status.get("archived"):
+        found.append(Change(pointer="/archived", before=True, after=False))
+    return found
+
+
+class ModelApplier:
+    """Makes declared models so."""
+
+    def __init__(self, tree: SourceTree, provenance: Provenance, world: World, cause: Cause) -> None:
+        self._tree = tree
+        self._provenance = provenance
+        self._world = world
+        self._cause = cause
+
+    async def apply(self, file: DeclaredFile, *, dry_run: bool) -> tuple[FileOutcome, Step]:
+        """What became of the file. Raises what the registry raises."""
+        asked = await self._asked(file)
+        seen = await self._seen(file.name, asked.version)
+        step = decide_model(asked, seen)
+        if isinstance(step, Create):
+            await self._check_policy(asked)
+            return await self._create(file, asked, seen, step, dry_run=dry_run), step
+        if isinstance(step, Update) and not dry_run:
+            await self._update(file.name, asked.declaration, step)
+        result = {Update: FileResult.UPDATED, Keep: FileResult.UNCHANGED, Refuse: FileResult.REFUSED}[type(step)]
+        version = step.version if isinstance(step, Update | Keep) else file.version
+        changes = list(step.changes) if isinstance(step, Update | Refuse) else []
+        return file.outcome(result, version=version, changes=changes), step
+
+    async def _asked(self, file: DeclaredFile) -> AskedModel:
+        declaration = file.declared.declaration
+        assert isinstance(declaration, ModelDeclaration)
+        if is_remote(declaration.path):
+            return AskedModel(declaration, (), file.version)
+        (target,) = file.locals
+        folder = posixpath.dirname(file.path)
+        inside = posixpath.relpath(target or ".", folder or ".")
+        if inside == ".." or inside.startswith("../"):  # beside the manifest's folder: it is relative to its own then
+            folder = posixpath.dirname(target)
+            inside = posixpath.basename(target) or "."
+        paths = files_named(self._tree, (target,), without=(file.path,))
+        if not paths:
+            fault = file.source.fault("/path", f"there are no files in {declaration.path!r}")
+            raise Invalid(f"{file.path} names a folder without files", faults=(fault,))
+        files = await described(self._tree, paths, folder, None)
+        normal = declaration.model_copy(update={"path": inside})
+        return AskedModel(normal, tuple(files), file.version, tuple(paths), folder)
+
+    async def _seen(self, name: str, version: str | None) -> SeenModel:
+        store = self._world.store
+        head = await store.read(head_key(name))
+        status = ModelHeadStatus.model_validate(head.status) if head else ModelHeadStatus()
+        latest = await store.read(version_key(name, status.latest_version)) if status.latest_version else None
+        same = await store.read(version_key(name, version)) if version else None
+        gone = bool(version and same is None and await store.read(tombstone_key(name, version)))
+        return SeenModel(status.next_version, latest, same, gone)
+
+    async def _check_policy(self, asked: AskedModel) -> None:
+        if not asked.files:
+            return  # the upload checks it, when the sizes are known
+        sizes = {file.path: file.size_bytes for file in asked.files}
+        faults = await self._world.policies.check(Candidate.of(asked.declaration, sizes, actor=self._cause.actor))
+        if faults:
+            raise Invalid(f"refused by {POLICY_PATH}", faults=faults, remedy="keep to the policy")
+
+    async def _create(
+        self, file: DeclaredFile, asked: AskedModel, seen: SeenModel, step: Create, *, dry_run: bool
+    ) -> FileOutcome:
+        changes = list(step.changes)
+        if dry_run:
+            version = step.version if asked.files or asked.version else None
+            return file.outcome(FileResult.CREATED, version=version, changes=changes)
+        # The same each time until a version of it exists: after a crash, and for two who apply at once.
+        latest = str(seen.latest.version) if seen.latest else ""
+        identity = json.dumps([asked.definition, asked.version, latest, seen.next_version if asked.files else 0])
+        upload_id = "g-" + hashlib.sha256(identity.encode()).hexdigest()[:24]
+        declaration = self._with_provenance(file, asked)
+        if not asked.files:
+            return await self._by_upload(file, declaration, upload_id)
+        version = await self._register(file, asked, declaration, upload_id)
+        return file.outcome(FileResult.CREATED, version=version, changes=changes)
+
+    def _with_provenance(self, file: DeclaredFile, asked: AskedModel) -> ModelDeclaration:
+        own = {**self._provenance.properties(file.path, file.line), DEFINITION: asked.definition}
+        declared = asked.declaration.properties
+        return asked.declaration.model_copy(update={"properties": {**own, **declared, DEFINITION: asked.definition}})
+
+    async def _register(
+        self, file: DeclaredFile, asked: AskedModel, declaration: ModelDeclaration, upload_id: str
+    ) -> str:
+        world = self._world
+        begun = world.clock.now()
+        stored = await described(self._tree, asked.paths, asked.folder, world.artifacts)
+        completed, files = await completed_by_files(
+            declaration, stored, world.artifacts, max_bytes=world.settings.model_source_max_bytes
+        )
+        check_age(begun, world.clock.now(), world.settings.artifact_retention_s)
+        version = await world.registry.register(completed, files, upload_id, self._cause, origin=self._origin(file))
+        return str(version.version)
+
+    def _origin(self, file: DeclaredFile) -> Origin | None:
+        if self._provenance.repository_url is None:
+            return None
+        commit = f"@{self._provenance.commit}" if self._provenance.commit else ""
+        return Origin(system="git", id=f"{self._provenance.repository_url}{commit}#{file.path}"[:2048])
+
+    async def _by_upload(self, file: DeclaredFile, declaration: ModelDeclaration, upload_id: str) -> FileOutcome:
+        """The upload that brings the files; it is made once."""
+        key = ResourceKey(UPLOAD, upload_id)
+        world = self._world
+        deadline = world.clock.now() + timedelta(seconds=world.settings.manifest_deadline_s)
+        spec = UploadSpec(
+            container="staging",
+            directory=upload_id,
+            manifest_file=posixpath.basename(file.path),
+            declaration=declaration.model_dump(mode="json", by_alias=True, exclude_none=True),
+            deadline=deadline,
+        )
+
+        async def change(current: Current) -> Sequence[Draft]:
+            if current[key] is not None:
+                return ()
+            status = {"phase": UploadPhase.PENDING, "model_name": file.name}
+            return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
+
+        if await world.committer.transact((key,), change, self._cause):
+            await world.queue.send(json.dumps({"kind": UPLOAD, "name": upload_id, "attempt": 1}))
+            return file.outcome(FileResult.CREATED, f"its files are being brought: see upload {upload_id}")
+        found = await world.store.read(key)
+        if found is None:
+            raise NotFound(f"there is no upload {upload_id}")
+        return _of_upload(file, found)
+
+    async def _update(self, name: str, declaration: ModelDeclaration, step: Update) -> None:
+        pointers = {change.pointer.split("/")[1] for change in step.changes}
+        names = pointers & {"stage", "sample_input", "sample_output", "resource_configuration", "description"}
+        fields: dict[str, Any] = {field: getattr(declaration, field) for field in names}
+        if "tags" in pointers:
+            fields["tags"] = declaration.tags
+        if "datasets" in pointers:
+            fields["add_datasets"] = declaration.datasets
+        if "properties" in pointers:
+            fields["properties"] = declaration.properties
+        version = str(step.version)
+        if fields:
+            patch = ModelPatch.model_validate(fields)
+            accept = self._world.policies.check_change
+            await self._world.registry.update(name, version, patch, if_match="*", cause=self._cause, accept=accept)
+        if "archived" in pointers:
+            await self._world.lifecycle.set_archived(name, version, False, self._cause)
+
+
+def _of_upload(file: DeclaredFile, upload: Resource) -> FileOutcome:
+    if upload.status.get("phase") == UploadPhase.FAILED:
+        faults = upload.status.get("faults") or []
+        reason = f"its files could not be brought: see upload {upload.name}"
+        return file.outcome(FileResult.REFUSED, reason, faults=faults)
+    if upload.status.get("phase") == UploadPhase.COMPLETED:
+        raise AlreadyExists(
+            f"{upload.status.get('model_name')}:{upload.status.get('model_version')} was made of this, and is archived "
+            "or deleted",
+            remedy="restore it, or declare something else",
+        )
+    return file.outcome(FileResult.UNCHANGED, f"its files are being brought: see upload {upload.name}")
