@@ -2,9 +2,21 @@
 
 import azure.functions as func
 
-from functions import http_auth_level, lifecycle_events, registry_api, rest_api, run_api, storage_events, timers, work
+from functions import (
+    declared_api,
+    http_auth_level,
+    lifecycle_events,
+    registry_api,
+    rest_api,
+    run_api,
+    storage_events,
+    timers,
+    work,
+)
 
 app = func.FunctionApp(http_auth_level=http_auth_level())
 
-for blueprint in (storage_events.bp, lifecycle_events.bp, work.bp, timers.bp, rest_api.bp, registry_api.bp, run_api.bp):
-    app.register_functions(blueprint)
+MODULES = (storage_events, lifecycle_events, work, timers, rest_api, registry_api, run_api, declared_api)
+
+for module in MODULES:
+    app.register_functions(module.bp)

@@ -44,11 +44,14 @@ _QUERY: dict[str, dict[str, Any]] = {
 }
 # Parameters that mean something else in one operation.
 _MODEL_TYPE = {"type": {"schema": {"type": "string"}, "description": "custom_model, mlflow_model or triton_model"}}
+_ASSET_VERSION = {"version": {"schema": {"type": "string"}, "description": "of an asset with versions"}}
 _OF_OPERATION: dict[str, dict[str, Any]] = {
     "list_models": _MODEL_TYPE,
     "search_model_versions": _MODEL_TYPE,
     "list_model_versions": _MODEL_TYPE,
-    "reconcile_resource": {"version": {"schema": {"type": "string"}, "description": "of an asset with versions"}},
+    "reconcile_resource": _ASSET_VERSION,
+    "get_declared": _ASSET_VERSION,
+    "delete_declared": _ASSET_VERSION,
 }
 _PATH: dict[str, dict[str, Any]] = {
     "name": {"type": "string", "pattern": NAME_PATTERN},
@@ -57,7 +60,7 @@ _PATH: dict[str, dict[str, Any]] = {
     "run_id": {"type": "string", "pattern": NAME_PATTERN},
     "upload_id": {"type": "string"},
     "path": {"type": "string", "description": "path of the file, '/' between the parts"},
-    "kind": {"type": "string", "description": "upload, model, run, subscription"},
+    "kind": {"type": "string", "description": "upload, model, run, subscription, sync, environment, job..."},
 }
 _TITLES = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 302: "Found"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from shared.api import applying, governance, model_lifecycle, models, operate, runs
 from shared.api import documents as doc
-from shared.api import governance, model_lifecycle, models, operate, runs
 from shared.api import lineage_documents as lineage_doc
 from shared.api.message import ApiRequest, ApiResponse
 from shared.api.search import RUN_SEARCH, SEARCH
@@ -39,6 +39,44 @@ class Operation:
 
 _BODY = (400, 413, 415, 422)
 
+DECLARED = (
+    Operation(
+        "apply_files",
+        "POST",
+        "apply",
+        applying.apply_files,
+        {200: doc.Applied},
+        (*_BODY, 404),
+        doc.ApplyRequest,
+    ),
+    Operation(
+        "list_declared",
+        "GET",
+        "resources/{kind}",
+        applying.list_declared,
+        {200: doc.DeclaredResourcePage},
+        (400, 404, 422),
+        query=PAGING,
+    ),
+    Operation(
+        "get_declared",
+        "GET",
+        "resources/{kind}/{name}",
+        applying.get_declared,
+        {200: doc.DeclaredResource},
+        (404,),
+        query=("version",),
+    ),
+    Operation(
+        "delete_declared",
+        "DELETE",
+        "resources/{kind}/{name}",
+        applying.delete_declared,
+        {204: None},
+        (404, 409),
+        query=("version",),
+    ),
+)
 LIFECYCLE = (
     Operation(
         "delete_model_version",
@@ -293,5 +331,6 @@ OPERATIONS: dict[str, Operation] = {
         ),
         *GOVERNANCE,
         *RUNS,
+        *DECLARED,
     )
 }

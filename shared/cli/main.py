@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from shared.cli.apply_commands import apply, delete, diff, get
 from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
 from shared.cli.doctor_command import doctor
@@ -54,7 +55,11 @@ def up(options: Options, host: str, port: int) -> None:
     raise click.exceptions.Exit(asyncio.run(run(options.data_path, host, port)) or 0)
 
 
-for command in (model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor, validate):
+COMMANDS = (
+    *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
+    *(validate, apply, diff, get, delete),
+)
+for command in COMMANDS:
     slipway.add_command(command)
 
 

@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from shared.api.documents.applying import (
+    Applied,
+    ApplyFile,
+    ApplyRequest,
+    DeclaredResource,
+    DeclaredResourcePage,
+    Sync,
+    SyncPage,
+    SyncRequest,
+)
 from shared.api.documents.events import (
     EventDocument,
     EventPage,
@@ -33,10 +43,15 @@ from shared.api.documents.uploads import (
 )
 
 __all__ = [
+    "Applied",
+    "ApplyFile",
+    "ApplyRequest",
     "AuditHead",
     "AuditHeadPage",
     "CollectionDone",
     "CollectionRequest",
+    "DeclaredResource",
+    "DeclaredResourcePage",
     "EventDocument",
     "EventPage",
     "Health",
@@ -56,6 +71,9 @@ __all__ = [
     "SubscriptionDocument",
     "SubscriptionPage",
     "SubscriptionRequest",
+    "Sync",
+    "SyncPage",
+    "SyncRequest",
     "Upload",
     "UploadFile",
     "UploadPage",
