@@ -4,6 +4,7 @@ import azure.functions as func
 
 from functions import (
     declared_api,
+    git_events,
     http_auth_level,
     lifecycle_events,
     registry_api,
@@ -16,7 +17,7 @@ from functions import (
 
 app = func.FunctionApp(http_auth_level=http_auth_level())
 
-MODULES = (storage_events, lifecycle_events, work, timers, rest_api, registry_api, run_api, declared_api)
+MODULES = (storage_events, lifecycle_events, work, timers, rest_api, registry_api, run_api, declared_api, git_events)
 
 for module in MODULES:
     app.register_functions(module.bp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
@@ -13,6 +14,9 @@ from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
 from shared.events.wire import from_wire
+from shared.git_hosts import GitHosts
+from shared.git_intake import GitIntake
+from shared.git_settings import git_token
 from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
@@ -20,8 +24,10 @@ from shared.ports import (
     ArtifactInventory,
     ArtifactStore,
     Clock,
+    CommitReporter,
     EventPublisher,
     EventSubscriptions,
+    GitRemote,
     ModelSource,
     UploadArea,
     WorkQueue,
@@ -34,6 +40,7 @@ from shared.registry.models import Registry
 from shared.registry.policies import Policies
 from shared.registry.runs import Runs
 from shared.resources.base import Cause
+from shared.resources.git_repository import GitRepository
 from shared.settings import Settings, load_settings
 
 
@@ -52,6 +59,7 @@ class ControlPlane:
         self.deps = deps
         self.loop = Loop(deps)
         self.intake = Intake(deps, self.loop)
+        self.git_intake = GitIntake(deps, self.loop)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
     async def storage_event(self, document: Mapping[str, Any]) -> None:
@@ -128,9 +136,22 @@ def assemble(
             runs=Runs(store, committer, uploads, artifacts, clock, retention_s=settings.artifact_retention_s),
             inspector=Inspector(max_file_bytes=settings.inspect_max_bytes, timeout_s=settings.inspect_timeout_s),
             garbage=GarbageCollector(store, artifacts, clock, retention_s=settings.artifact_retention_s),
+            git=GitHosts(settings.git_repositories, _git_remote, _git_reporter),
             open_source=_source_opener(settings, store, artifacts),
         )
     )
+
+
+def _git_remote(repository: GitRepository) -> GitRemote:
+    from shared.adapters.git.dulwich_remote import DulwichRemote
+
+    return DulwichRemote(repository, lambda: git_token(repository))
+
+
+def _git_reporter(repository: GitRepository) -> CommitReporter:
+    from shared.adapters.git.reporters import reporter_for
+
+    return reporter_for(repository, lambda: git_token(repository), os.environ.get("SLIPWAY_GIT_API_URL") or None)
 
 
 def _source_opener(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from shared.errors import Conflict
+from shared.errors import Conflict, Retryable
 from shared.ports import Clock, Commit, ResourceStore, Write
 from shared.resources.base import Document, Resource, ResourceKey
 
@@ -43,6 +43,18 @@ class Leases:
         except Conflict:
             return False
         return True
+
+    async def release(self, name: str) -> None:
+        """Let others have the lease at once; nothing happens when this host does not have it. Should it not be possible
+        now, the lease expires by itself."""
+        found = await self._store.read(ResourceKey(KIND, name))
+        if found is None or LeaseStatus.model_validate(found.status).holder != self._holder:
+            return
+        now = self._clock.now()
+        try:
+            await self._store.commit(Commit((Write(self._lease(found.key, found, now, now)),)))
+        except (Conflict, Retryable):
+            return
 
     def _lease(self, key: ResourceKey, found: Resource | None, now: datetime, expires_at: datetime) -> Resource:
         return Resource(

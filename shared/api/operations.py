@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from shared.api import applying, governance, model_lifecycle, models, operate, runs
+from shared.api import applying, governance, model_lifecycle, models, operate, runs, syncs
 from shared.api import documents as doc
 from shared.api import lineage_documents as lineage_doc
 from shared.api.message import ApiRequest, ApiResponse
@@ -76,6 +76,20 @@ DECLARED = (
         (404, 409),
         query=("version",),
     ),
+)
+SYNCS = (
+    Operation(
+        "receive_delivery",
+        "POST",
+        "webhooks/{provider}",
+        syncs.receive_delivery,
+        {200: doc.DeliveryReceived, 202: doc.DeliveryReceived},
+        (400, 401, 404, 413, 422),
+        anonymous=True,
+    ),
+    Operation("list_syncs", "GET", "syncs", syncs.list_syncs, {200: doc.SyncPage}, (400, 422), query=PAGING),
+    Operation("get_sync", "GET", "syncs/{sync_id}", syncs.get_sync, {200: doc.Sync}, (404,)),
+    Operation("start_sync", "POST", "syncs", syncs.start_sync, {202: doc.Sync}, (*_BODY, 404), doc.SyncRequest),
 )
 LIFECYCLE = (
     Operation(
@@ -332,5 +346,6 @@ OPERATIONS: dict[str, Operation] = {
         *GOVERNANCE,
         *RUNS,
         *DECLARED,
+        *SYNCS,
     )
 }

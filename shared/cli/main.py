@@ -19,6 +19,7 @@ from shared.cli.options import Options, common_options, root_options
 from shared.cli.policy_commands import policy
 from shared.cli.run_commands import run
 from shared.cli.subscription_commands import subscription
+from shared.cli.sync_commands import sync
 from shared.cli.upload_commands import reconcile, upload
 from shared.cli.validate_command import validate
 
@@ -57,7 +58,7 @@ def up(options: Options, host: str, port: int) -> None:
 
 COMMANDS = (
     *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
-    *(validate, apply, diff, get, delete),
+    *(validate, apply, diff, get, delete, sync),
 )
 for command in COMMANDS:
     slipway.add_command(command)

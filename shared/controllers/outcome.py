@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from shared.commit import Committer, TransactionalStore
 from shared.events.types import EventDraft
+from shared.git_hosts import GitHosts
 from shared.inspection.inspector import Inspector
 from shared.ports import ArtifactStore, Clock, EventSubscriptions, ModelSource, UploadArea, WorkQueue
 from shared.registry.garbage import GarbageCollector
@@ -38,6 +39,7 @@ class Deps:
     runs: Runs
     inspector: Inspector
     garbage: GarbageCollector
+    git: GitHosts
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from shared.controllers import model, upload
+from shared.controllers import model, sync, upload
 from shared.controllers.outcome import Controller
 from shared.errors import Invalid
 from shared.resources.model import KIND as MODEL
+from shared.resources.sync import KIND as SYNC
 from shared.resources.upload import KIND as UPLOAD
 
-CONTROLLERS: dict[str, Controller] = {MODEL: model.CONTROLLER, UPLOAD: upload.CONTROLLER}
+CONTROLLERS: dict[str, Controller] = {MODEL: model.CONTROLLER, SYNC: sync.CONTROLLER, UPLOAD: upload.CONTROLLER}
 
 
 def controller_of(kind: str) -> Controller:

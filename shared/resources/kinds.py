@@ -31,7 +31,8 @@ KINDS: dict[str, Kind] = {
         Kind(model.TOMBSTONE_KIND, model.TombstoneSpec, Status, None),
         Kind(run.KIND, run.RunSpec, Status, None),
         Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
-        Kind(sync.KIND, sync.SyncSpec, sync.SyncStatus, None),
+        Kind(sync.KIND, sync.SyncSpec, sync.SyncStatus, None, True),
+        Kind(sync.REF_KIND, sync.RefSpec, sync.RefStatus, None),
         Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None, True),
         *(Kind(name, DeclaredSpec, Status, None) for name in DECLARED_KINDS),
     )

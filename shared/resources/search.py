@@ -14,7 +14,7 @@ from shared.resources.base import Resource
 
 ACTIVE = "active"  # the term of what is not archived
 NOT_SEARCHED = frozenset(
-    {"upload", "sync", "registration", "tombstone", "lease"}
+    {"upload", "sync", "git-ref", "registration", "tombstone", "lease"}
 )  # kinds that are only read by their key
 MAX_WORDS = 64
 MAX_TERM_CHARACTERS = 512

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from shared.resources.base import Document, Status
 
 KIND = "sync"
+REF_KIND = "git-ref"  # what was applied last of a branch
 SYNC_ID_PATTERN = r"^[a-z0-9][a-z0-9-]{7,63}$"
 MAX_FILES = 5000  # declared files of one sync
 MAX_FILES_BYTES = 600_000  # of all outcomes in a status: it stands in the history too, and a commit takes 2 MB
@@ -32,8 +33,7 @@ class SyncPhase(StrEnum):
     """Where a sync is on its way."""
 
     PENDING = "Pending"  # noted; nothing was fetched yet (or it is to be done again after a re-drive)
-    FETCHING = "Fetching"  # the commit is being fetched; nothing was written
-    APPLYING = "Applying"  # the files are at hand; resources are being written, each file all or nothing
+    APPLYING = "Applying"  # the commit is fetched, and resources are written, each file all or nothing
     SUCCEEDED = "Succeeded"  # every declared file is so
     PARTIALLY_SUCCEEDED = "PartiallySucceeded"  # some files were refused, all others are so
     FAILED = "Failed"  # nothing is so: the commit could not be fetched, or every declared file was refused
@@ -43,12 +43,15 @@ class SyncPhase(StrEnum):
 
 # Every change of phase that may happen. Re-driving is the way back from Failed and PartiallySucceeded.
 TRANSITIONS: dict[SyncPhase, frozenset[SyncPhase]] = {
-    SyncPhase.PENDING: frozenset(
-        {SyncPhase.FETCHING, SyncPhase.APPLYING, SyncPhase.FAILED, SyncPhase.SUPERSEDED, SyncPhase.SKIPPED}
-    ),
-    SyncPhase.FETCHING: frozenset({SyncPhase.APPLYING, SyncPhase.FAILED, SyncPhase.SUPERSEDED, SyncPhase.SKIPPED}),
+    SyncPhase.PENDING: frozenset({SyncPhase.APPLYING, SyncPhase.FAILED, SyncPhase.SUPERSEDED, SyncPhase.SKIPPED}),
     SyncPhase.APPLYING: frozenset(
-        {SyncPhase.SUCCEEDED, SyncPhase.PARTIALLY_SUCCEEDED, SyncPhase.FAILED, SyncPhase.SUPERSEDED}
+        {
+            SyncPhase.SUCCEEDED,
+            SyncPhase.PARTIALLY_SUCCEEDED,
+            SyncPhase.FAILED,
+            SyncPhase.SUPERSEDED,
+            SyncPhase.SKIPPED,
+        }
     ),
     SyncPhase.SUCCEEDED: frozenset(),
     SyncPhase.PARTIALLY_SUCCEEDED: frozenset({SyncPhase.PENDING}),
@@ -56,7 +59,7 @@ TRANSITIONS: dict[SyncPhase, frozenset[SyncPhase]] = {
     SyncPhase.SUPERSEDED: frozenset(),
     SyncPhase.SKIPPED: frozenset(),
 }
-TERMINAL = frozenset(SyncPhase) - {SyncPhase.PENDING, SyncPhase.FETCHING, SyncPhase.APPLYING}
+TERMINAL = frozenset(SyncPhase) - {SyncPhase.PENDING, SyncPhase.APPLYING}
 
 
 class Trigger(StrEnum):
@@ -82,10 +85,17 @@ class FileResult(StrEnum):
     IGNORED = "ignored"  # it declares nothing
 
 
+def _time(value: Any) -> Any:
+    """Times are texts in files and requests; pydantic would take a number for seconds."""
+    if not isinstance(value, str | datetime):
+        raise ValueError("a time is a text as RFC 3339 has it")
+    return value
+
+
 class Provenance(Document):
     """Where declared files come from."""
 
-    source: str = Field(max_length=512)  # the repository's name; `config`; or what an applied folder is called
+    source: str = Field(min_length=1, max_length=512)  # the repository, `config`, or the folder's name
     repository_url: str | None = None  # without credentials
     ref: str | None = None  # branch, or refs/...
     commit: str | None = None  # full commit id
@@ -94,7 +104,7 @@ class Provenance(Document):
     build_id: str | None = None  # of the CI build that applied them
     build_uri: str | None = None  # page of that build
     author: str | None = None  # of the commit
-    committed_at: datetime | None = None  # when the commit was made
+    committed_at: Annotated[datetime, BeforeValidator(_time)] | None = None  # when the commit was made
 
     def properties(self, file: str, line: int) -> dict[str, str]:
         """What a resource declared at this place keeps: Azure ML's names of both generations (azureml-core's git
@@ -169,6 +179,20 @@ class SyncStatus(Status):
     reported: str | None = None  # what the host was told of the commit last; None when nothing was reported
     started_at: datetime | None = None  # when applying began
     finished_at: datetime | None = None  # when it came to its end
+
+
+class RefSpec(Document):
+    """A branch that is followed."""
+
+    repository: str  # name of the configured repository
+    ref: str  # refs/heads/...
+
+
+class RefStatus(Status):
+    """What is so of it."""
+
+    commit: str | None = None  # the commit that was applied last
+    sync_id: str | None = None  # the sync that applied it
 
 
 _ORDER = {

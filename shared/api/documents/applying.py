@@ -109,3 +109,10 @@ class DeclaredResource(Document):
 class DeclaredResourcePage(Document):
     items: list[DeclaredResource]
     continuation: str | None
+
+
+class DeliveryReceived(Document):
+    """What became of a git host's delivery."""
+
+    sync_id: str | None = Field(description="the sync that it asks for; null when it asks for none")
+    message: str
