@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, StrictBool
 
 from shared.resources.base import Document, Status
 
@@ -100,7 +100,7 @@ class Provenance(Document):
     ref: str | None = None  # branch, or refs/...
     commit: str | None = None  # full commit id
     folder: str = ""  # folder of the repository that the paths are relative to; "" is its root
-    is_dirty: bool | None = None  # whether a working copy had changes that were not committed; None: not known
+    is_dirty: StrictBool | None = None  # whether a working copy had changes that were not committed; None: not known
     build_id: str | None = None  # of the CI build that applied them
     build_uri: str | None = None  # page of that build
     author: str | None = None  # of the commit

@@ -10,7 +10,16 @@ import asyncio
 import compileall
 from collections.abc import Awaitable, Callable
 
-from tests.benchmarks import cli_start, cold_start, event_latency, registration_rate, registry, upload_2gb, validation
+from tests.benchmarks import (
+    cli_start,
+    cold_start,
+    event_latency,
+    registration_rate,
+    registry,
+    upload_2gb,
+    validation,
+    webhooks,
+)
 from tests.benchmarks.report import ROOT, Result, conditions, load_average, save, write_document
 
 BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
@@ -21,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
     "registry": registry.measure,
     "upload-2gb": upload_2gb.measure,
     "validation": validation.measure,
+    "webhooks": webhooks.measure,
 }
 
 
