@@ -104,6 +104,7 @@ async def health(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
         version=_version(),
         mode=plane.deps.settings.mode,
         checks=checks,
+        deliveries_refused=dict(plane.git_intake.refused),
     )
     return ApiResponse(200 if healthy else 503, document.model_dump(mode="json"))
 

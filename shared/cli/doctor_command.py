@@ -77,6 +77,9 @@ def _health(api: Api) -> Iterator[Finding]:
         f"{api.connection.base_url} {document['status']}, version {document['version']}, {document['mode']}; {checks}"
     )
     yield Finding("server", "ok" if healthy else "wrong", text, "" if healthy else "look at the server's log")
+    if refused := document.get("deliveries_refused"):
+        text = ", ".join(f"{number} {code}" for code, number in refused.items())
+        yield Finding("git deliveries", "note", f"refused since the start: {text}", "the server's log says why")
     if date := answer.headers.get("date"):
         skew_s = abs((parsedate_to_datetime(date) - datetime.now(UTC)).total_seconds())
         bad = skew_s > MAX_SKEW_S

@@ -105,10 +105,7 @@ def describe(found: dict[str, Any]) -> str:
                 ("commit", status["commit"] or spec["commit"]),
                 ("superseded by", status["superseded_by"]),
                 ("reported", status["reported"]),
-                (
-                    "conditions",
-                    [f"{c['type']}={c['status']}  {c['reason']}  {c['message']}" for c in found["conditions"]],
-                ),
+                ("conditions", [_condition(one) for one in found["conditions"]]),
             ]
         )
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from shared.commit import Current, Draft
 from shared.controllers.outcome import Controller, Deps, Outcome
@@ -33,7 +36,7 @@ from shared.syncing.tree import SourceTree
 
 log = logging.getLogger(__name__)
 
-TURN_S = 600.0  # how long a branch stays with one sync at the most; it is given up at its end
+TURN_S = 30.0  # how long a branch stays with a sync whose process died; one that lives keeps it and gives it up
 WAIT_FOR_TURN_S = 1.0
 
 
@@ -44,35 +47,46 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     if status.phase == SyncPhase.PENDING:
         status.phase, status.started_at = SyncPhase.APPLYING, deps.clock.now()
         return Outcome(status, unfinished=True, look_again_after_s=0)
-    turn = Turn(deps, spec, resource.name)
-    if not await turn.take():
-        return Outcome(status, unfinished=True, look_again_after_s=WAIT_FOR_TURN_S)
+    async with turn_of(deps, spec, resource.name) as is_its_turn:
+        if not is_its_turn:
+            return Outcome(status, unfinished=True, look_again_after_s=WAIT_FOR_TURN_S)
+        sync = _Sync(resource, spec, status, deps, cause)
+        try:
+            return await sync.go_on()
+        except SlipwayError as error:
+            if error.http_status >= 500 and error.http_status != 501:
+                raise
+            return await sync.failed(error)
+
+
+@asynccontextmanager
+async def turn_of(deps: Deps, spec: SyncSpec, sync_id_: str) -> AsyncIterator[bool]:
+    """Whether it is this sync's turn on its branch, kept for as long as the context lasts; a dry run waits for nobody.
+    Two who work on the same sync are two."""
+    if spec.dry_run:
+        yield True
+        return
+    name, holder = f"git-{sync_id(spec.repository, spec.ref)}", f"{sync_id_} {secrets.token_hex(4)}"
+    leases = Leases(deps.store, deps.clock, holder)
+    if not await leases.acquire(name, duration_s=TURN_S):
+        yield False
+        return
+    renewing = asyncio.create_task(_renew(leases, name))
     try:
-        return await _Sync(resource, spec, status, deps, cause).go_on()
-    except SlipwayError as error:
-        if error.http_status >= 500 and error.http_status != 501:
-            raise
-        return _failed(resource, status, error, deps)
+        yield True
     finally:
-        await turn.give_up()
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+        await leases.release(name)
 
 
-class Turn:
-    """One sync of a branch at a time; a dry run waits for nobody."""
-
-    def __init__(self, deps: Deps, spec: SyncSpec, holder: str) -> None:
-        self._needed = not spec.dry_run
-        self._name = f"git-{sync_id(spec.repository, spec.ref)}"
-        self._leases = Leases(deps.store, deps.clock, holder)
-
-    async def take(self) -> bool:
-        """Whether it is this sync's turn."""
-        return not self._needed or await self._leases.acquire(self._name, duration_s=TURN_S)
-
-    async def give_up(self) -> None:
-        """Let the next one in; when that fails, it comes in when the time is over."""
-        if self._needed:
-            await self._leases.release(self._name)
+async def _renew(leases: Leases, name: str) -> None:
+    while True:
+        await asyncio.sleep(TURN_S / 4)
+        try:
+            await leases.acquire(name, duration_s=TURN_S)
+        except Retryable as error:
+            log.warning("the turn on %s could not be kept just now: %s", name, error.message)
 
 
 class _Sync:
@@ -84,8 +98,13 @@ class _Sync:
         self.status = status
         self.deps = deps
         self.cause = cause
-        self.repository = deps.git.named(spec.repository)
+        self.announced: str | None = None  # the commit that the host was told to be under way
         self.ref_key = ResourceKey(REF_KIND, sync_id(spec.repository, spec.ref))
+
+    @property
+    def repository(self) -> GitRepository:
+        """The repository, as it is configured now. Raises NotFound."""
+        return self.deps.git.named(self.spec.repository)
 
     async def go_on(self) -> Outcome:
         """What is so after the step."""
@@ -106,11 +125,13 @@ class _Sync:
         if self.spec.ref is None or not self.repository.follows(self.spec.ref):
             return Seen(None, None, is_followed=False)
         found = await self.deps.store.read(self.ref_key)
-        applied = RefStatus.model_validate(found.status).commit if found else None
+        last = RefStatus.model_validate(found.status) if found else RefStatus()
+        applied = last.commit if last.sync_id != self.key.name else None  # it died after its work: done again, told now
         return Seen(await self.deps.git.remote(self.repository).resolve(self.spec.ref), applied)
 
     async def _apply(self, commit: str) -> Outcome:
         remote = self.deps.git.remote(self.repository)
+        self.announced = commit
         await self._report(commit, "pending", "Slipway applies the declared files")
         snapshot = await remote.snapshot(commit)
         outcomes: list[FileOutcome] = []
@@ -132,7 +153,7 @@ class _Sync:
         await self._report(commit, state_of(self.status), description_of(self.status))
         if self.spec.pull_request is not None:
             await self._comment(self.spec.pull_request, comment_of(self.status))
-        return Outcome(self.status, () if self.spec.dry_run else events_of(self.key, self.status))
+        return Outcome(self.status, () if self.spec.dry_run else events_of(self.key, self.spec, self.status))
 
     async def _note_applied(self, commit: str) -> None:
         spec = RefSpec(repository=self.spec.repository, ref=self.spec.ref or "")
@@ -162,11 +183,18 @@ class _Sync:
         condition = _condition("Reported", "HostRefused", error.message, self.deps)
         self.status.conditions = with_condition(self.status.conditions, condition)
 
+    async def failed(self, error: SlipwayError) -> Outcome:
+        """What is so when it cannot be done; a host that was told it is under way is told."""
+        message = f"{error.message}; {error.remedy}" if error.remedy else error.message
+        if self.announced is not None:
+            await self._report(self.announced, "failure", error.message)
+        return self._ended(SyncPhase.FAILED, error.code, message)
+
     def _ended(self, phase: SyncPhase, reason: str, message: str) -> Outcome:
         self.status.phase, self.status.finished_at = phase, self.deps.clock.now()
         condition = _condition("Applied", reason, message, self.deps)
         self.status.conditions = with_condition(self.status.conditions, condition)
-        return Outcome(self.status, events_of(self.key, self.status))
+        return Outcome(self.status, events_of(self.key, self.spec, self.status))
 
 
 def provenance_of(repository: GitRepository, spec: SyncSpec, snapshot: Snapshot, folder: str) -> Provenance:
@@ -181,13 +209,6 @@ def provenance_of(repository: GitRepository, spec: SyncSpec, snapshot: Snapshot,
         author=snapshot.author_name or None,
         committed_at=snapshot.committed_at,
     )
-
-
-def _failed(resource: Resource, status: SyncStatus, error: SlipwayError, deps: Deps) -> Outcome:
-    message = f"{error.message}; {error.remedy}" if error.remedy else error.message
-    status.phase, status.finished_at = SyncPhase.FAILED, deps.clock.now()
-    status.conditions = with_condition(status.conditions, _condition("Applied", error.code, message, deps))
-    return Outcome(status, events_of(resource.key, status))
 
 
 def _condition(type_: str, reason: str, message: str, deps: Deps) -> Condition:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shared.commit import Current, Draft
 from shared.events import types
-from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey
+from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
 from shared.resources.sync import (
     KIND,
     FileOutcome,
@@ -46,7 +46,9 @@ async def apply_and_record(
 
     async def change(current: Current) -> Sequence[Draft]:
         return (
-            Draft(key, spec.model_dump(mode="json"), status.model_dump(mode="json"), events=events_of(key, status)),
+            Draft(
+                key, spec.model_dump(mode="json"), status.model_dump(mode="json"), events=events_of(key, spec, status)
+            ),
         )
 
     await world.committer.transact((key,), change, cause)
@@ -72,16 +74,25 @@ def finished(status: SyncStatus, outcomes: Sequence[FileOutcome], world: World) 
             "counts": counts,
             "files": files,
             "files_left_out": left_out,
-            "conditions": [condition],
+            "conditions": with_condition(status.conditions, condition),
             "finished_at": world.clock.now(),
         }
     )
 
 
-def events_of(key: ResourceKey, status: SyncStatus) -> tuple[types.EventDraft, ...]:
+def events_of(key: ResourceKey, spec: SyncSpec, status: SyncStatus) -> tuple[types.EventDraft, ...]:
     """What the end of a sync announces; () for one that was skipped."""
     type_ = EVENTS.get(SyncPhase(status.phase))
-    data = {"phase": status.phase, "commit": status.commit, "counts": status.counts}
+    data = {
+        "phase": status.phase,
+        "repository": spec.repository,
+        "ref": spec.ref,
+        "commit": status.commit or spec.commit,
+        "trigger": spec.trigger,
+        "dryRun": spec.dry_run,
+        "counts": status.counts,
+        "message": "; ".join(one.message for one in status.conditions if one.type == "Applied"),
+    }
     return (types.sync_event(type_, key.name, **data),) if type_ else ()
 
 

@@ -24,6 +24,9 @@ class Health(Document):
     version: str
     mode: str
     checks: dict[str, str] = Field(description="each dependency: ok, or what is wrong")
+    deliveries_refused: dict[str, int] = Field(
+        default_factory=dict, description="deliveries of git hosts that this process refused, by error code"
+    )
 
 
 class Problem(Document):
