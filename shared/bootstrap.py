@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from shared.adapters.local.clock import SystemClock
 from shared.commit import Committer, TransactionalStore
+from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
@@ -58,7 +59,8 @@ class ControlPlane:
     def __init__(self, deps: Deps) -> None:
         self.deps = deps
         self.loop = Loop(deps)
-        self.intake = Intake(deps, self.loop)
+        self.config_intake = ConfigIntake(deps, self.loop)
+        self.intake = Intake(deps, self.loop, self.config_intake)
         self.git_intake = GitIntake(deps, self.loop)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
@@ -83,7 +85,9 @@ class ControlPlane:
         """Queue every unfinished resource whose time has come; how many there were."""
         if not await self.leases.acquire("look_again", duration_s=SWEEP_LEASE_S):
             return 0
-        await self.intake.take_up(Cause(actor="look_again", type="timer", id="look_again"))
+        cause = Cause(actor="look_again", type="timer", id="look_again")
+        await self.intake.take_up(cause)
+        await self.config_intake.take_up(cause)
         return await self.loop.enqueue_overdue(sorted(CONTROLLERS))
 
     async def collect_garbage(self) -> Collection | None:

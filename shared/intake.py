@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from shared.commit import Draft
+from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
 from shared.declarations.manifest import MANIFEST_NAMES
@@ -22,6 +23,7 @@ from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.events import Event
 from shared.resources.model import Origin
 from shared.resources.upload import KIND, UploadPhase, UploadSpec
+from shared.syncing.config_container import CONFIG
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +34,22 @@ _SUBJECT = re.compile(r"^/blobServices/default/containers/(?P<container>[^/]+)/b
 class Intake:
     """Turns arrivals into upload resources and has each looked at at once."""
 
-    def __init__(self, deps: Deps, loop: Loop) -> None:
+    def __init__(self, deps: Deps, loop: Loop, config: ConfigIntake) -> None:
         self._deps = deps
         self._loop = loop
+        self._config = config
 
     async def blob_created(self, event: Event) -> None:
-        """A blob arrived: every manifest that it may belong to (in its folder or above) is looked at. Blobs in other
-        containers, and blobs no manifest speaks of, change nothing."""
+        """A blob arrived: of an upload every manifest that it may belong to (in its folder or above) is looked at, of
+        the container `config` the whole. Blobs in other containers, and those no manifest speaks of, change nothing."""
         match = _SUBJECT.match(event.subject)
-        if match is None or match["container"] != UPLOADS or not is_valid_path(path := match["path"]):
+        if match is None or not is_valid_path(path := match["path"]):
             return
         cause = Cause(actor="storage_event", type="event", id=event.id)
+        if match["container"] == CONFIG:
+            await self._config.blob_created(cause)
+        if match["container"] != UPLOADS:
+            return
         for manifest in manifests_for(path):
             await self._manifest(manifest, cause)
 

@@ -30,8 +30,10 @@ from shared.resources.sync import (
     sync_id,
 )
 from shared.syncing.apply import apply_tree
+from shared.syncing.config_container import PROVENANCE, blobs_of, state_of, tree_of
 from shared.syncing.record import events_of, finished, sync_of
-from shared.syncing.report import comment_of, description_of, state_of
+from shared.syncing.report import comment_of, description_of
+from shared.syncing.report import state_of as commit_state_of
 from shared.syncing.tree import SourceTree
 
 log = logging.getLogger(__name__)
@@ -122,14 +124,30 @@ class _Sync:
     async def _seen(self) -> Seen:
         if self.spec.trigger == Trigger.PULL_REQUEST:
             return Seen(None, None)
+        if self.spec.trigger == Trigger.STORAGE:
+            return Seen(state_of(await blobs_of(self.deps.uploads)), await self._applied())
         if self.spec.ref is None or not self.repository.follows(self.spec.ref):
             return Seen(None, None, is_followed=False)
+        return Seen(await self.deps.git.remote(self.repository).resolve(self.spec.ref), await self._applied())
+
+    async def _applied(self) -> str | None:
+        """What was applied last; None also for what this very sync applied before it died: done again, it is told."""
         found = await self.deps.store.read(self.ref_key)
         last = RefStatus.model_validate(found.status) if found else RefStatus()
-        applied = last.commit if last.sync_id != self.key.name else None  # it died after its work: done again, told now
-        return Seen(await self.deps.git.remote(self.repository).resolve(self.spec.ref), applied)
+        return last.commit if last.sync_id != self.key.name else None
+
+    async def _apply_container(self) -> Outcome:
+        blobs = await blobs_of(self.deps.uploads)
+        tree = await tree_of(blobs, self.deps.uploads, self.deps.artifacts)
+        outcomes = await apply_tree(tree, None, PROVENANCE, self.deps, self.cause)
+        self.status.commit = state_of(blobs)
+        self.status = finished(self.status, outcomes, self.deps)
+        await self._note_applied(self.status.commit or "")
+        return Outcome(self.status, events_of(self.key, self.spec, self.status))
 
     async def _apply(self, commit: str) -> Outcome:
+        if self.spec.trigger == Trigger.STORAGE:
+            return await self._apply_container()
         remote = self.deps.git.remote(self.repository)
         self.announced = commit
         await self._report(commit, "pending", "Slipway applies the declared files")
@@ -150,7 +168,7 @@ class _Sync:
         self.status = finished(self.status, outcomes, self.deps)
         if not self.spec.dry_run:
             await self._note_applied(commit)
-        await self._report(commit, state_of(self.status), description_of(self.status))
+        await self._report(commit, commit_state_of(self.status), description_of(self.status))
         if self.spec.pull_request is not None:
             await self._comment(self.spec.pull_request, comment_of(self.status))
         return Outcome(self.status, () if self.spec.dry_run else events_of(self.key, self.spec, self.status))

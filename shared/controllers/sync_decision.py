@@ -57,6 +57,8 @@ def decide(phase: SyncPhase, spec: SyncSpec, seen: Seen) -> Step:
         return Begin()
     if spec.trigger == Trigger.PULL_REQUEST and spec.commit is not None:
         return Apply(spec.commit)  # a dry run of just this commit
+    if spec.trigger == Trigger.STORAGE and seen.tip is not None and seen.applied == seen.tip:
+        return Skip("AppliedAlready", "the files are applied as they are already")
     if not seen.is_followed:
         return Skip("NotFollowed", f"the settings do not follow {spec.ref}")
     if seen.tip is None:

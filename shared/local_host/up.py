@@ -46,7 +46,7 @@ TOPICS: dict[str, Topic] = {"storage_event": "storage", "lifecycle_event": "slip
 # And of which types: an event that nothing reacts to wakes no function.
 EVENT_TYPES: dict[str, tuple[str, ...]] = {"storage_event": (BLOB_CREATED,), "lifecycle_event": tuple(REACTIONS)}
 # Also theirs: what signed URLs write to `staging` concerns nobody until it is registered.
-WATCHED_SUBJECTS = "/blobServices/default/containers/uploads/"
+WATCHED_SUBJECTS = tuple(f"/blobServices/default/containers/{name}/" for name in ("uploads", "config"))
 # In the cloud these come from the app settings.
 DEFAULT_APP_SETTINGS = {
     "SLIPWAY_WORK_QUEUE": "reconcile",
@@ -110,7 +110,10 @@ async def _run(
             if event.subject.startswith(WATCHED_SUBJECTS):
                 await grid.enqueue("storage", [event])
 
-        watcher = UploadWatcher(data_dir, on_blob_created)
+        watchers = [
+            UploadWatcher(data_dir, on_blob_created),
+            UploadWatcher(data_dir, on_blob_created, container="config"),
+        ]
         app = _web_app(functions_host, data_dir, grid, secrets, on_blob_created)
         runner = await _serve(app, sock, parts)
         await functions_host.start()
@@ -118,7 +121,7 @@ async def _run(
         parts.push_async_callback(_stop_accepting, runner)
         parts.enter_context(data_folder.announced(data_dir, url))
         say(_greeting(url, data_dir, parse_host_json(host_json).route_prefix))
-        await _until_stopped(stop, delivery.run(), watcher.run())
+        await _until_stopped(stop, delivery.run(), *(watcher.run() for watcher in watchers))
         say("Stopping: what runs may end within 10 seconds.")
 
 
@@ -239,6 +242,7 @@ def _greeting(url: str, data_dir: Path, route_prefix: str) -> str:
             f"Slipway is running at {url}",
             f"  REST API      {url}/{route_prefix}",
             f"  Upload files  {data_dir / 'uploads'}",
+            f"  Config files  {data_dir / 'config'}",
             f"  Data          {data_dir}",
             f"  Keys          {data_dir / 'secrets.json'}",
             "Press Ctrl-C to stop.",

@@ -1,4 +1,5 @@
-"""Sees the files that people drop into data_dir/uploads, and announces each complete one as Blob Storage would."""
+"""Sees the files that people drop into data_dir/uploads and data_dir/config, and announces each complete one as Blob
+Storage would."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from shared.adapters.local.announced_blobs import announced_in
 from shared.adapters.local.blob_folders import blob_etag, info_of, is_path_open_for_writing, is_settled, scan
 from shared.errors import SlipwayError
 from shared.local_host.blob_events import blob_created
-from shared.ports import BlobInfo
+from shared.ports import BlobInfo, Container
 from shared.resources.events import Event
 
 CONCURRENT = 16  # announcements at a time
@@ -30,12 +31,14 @@ class UploadWatcher:
         data_dir: Path,
         on_blob_created: Callable[[Event], Awaitable[None]],
         *,
+        container: Container = "uploads",
         poll_s: float = 0.25,
         settle_s: float = 0.3,
     ) -> None:
         self._data_dir = data_dir
-        self._root = data_dir / "uploads"
-        self._announced = announced_in(data_dir)
+        self._container = container
+        self._root = data_dir / container
+        self._announced = announced_in(data_dir, container)
         self._on_blob_created = on_blob_created
         self._poll_s = poll_s
         self._settle_s = settle_s
@@ -55,7 +58,7 @@ class UploadWatcher:
             await self.look()
             pause_s = min(max(self._poll_s, self._scan_s / SCAN_SHARE), MAX_INTERVAL_S)
         except (SlipwayError, OSError) as error:
-            _log.error("the uploads could not be looked at, it is tried again in %g s: %s", MAX_INTERVAL_S, error)
+            _log.error("%s could not be looked at, it is tried again in %g s: %s", self._root, MAX_INTERVAL_S, error)
             pause_s = MAX_INTERVAL_S
         await asyncio.sleep(pause_s)
 
@@ -91,7 +94,7 @@ class UploadWatcher:
         async with gate:
             with self._announced.claim(blob.path, blob.etag):
                 try:
-                    await self._on_blob_created(blob_created("uploads", blob))
+                    await self._on_blob_created(blob_created(self._container, blob))
                 except SlipwayError as error:
                     _log.warning("the upload %s could not be announced, it is tried again: %s", blob.path, error)
                     return

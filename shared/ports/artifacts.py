@@ -39,7 +39,7 @@ class SignedUrl:
 
 
 # `uploads`: people drop files here; `staging`: only signed URLs write here; `policies`: a team's rules.
-Container = Literal["uploads", "staging", "policies"]
+Container = Literal["uploads", "staging", "policies", "config"]
 
 
 class UploadArea(Protocol):

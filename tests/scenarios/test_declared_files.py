@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -112,3 +113,20 @@ async def test_a_server_that_is_killed_while_it_applies_loses_nothing(tmp_path: 
         assert len(await listed(http, "/api/resources/environment")) == 60
         assert set((await results(host, "-f", str(folder))).values()) == {"unchanged"}
         await slipway(host, "audit", "verify")
+
+
+async def test_what_is_dropped_into_the_config_folder_becomes_so(host: LocalHost, folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "data" / "config" / "team"
+    shutil.copytree(folder, target)
+    async with host.client() as http:
+        while not (done := [one for one in await listed(http, "/api/syncs") if one["phase"] == "Succeeded"]):
+            await asyncio.sleep(0.1)
+        assert done[0]["status"]["counts"] == {"created": 3, "ignored": 1}
+        version = await get(http, "/api/models/diabetes/versions/1")
+        assert version["properties"]["slipway.source.file"] == "team/model.yml"
+    (target / "environment.yml").write_text(ENVIRONMENT + "imgae: x\n")
+    async with host.client() as http:
+        while not (done := [one for one in await listed(http, "/api/syncs") if one["phase"] == "PartiallySucceeded"]):
+            await asyncio.sleep(0.1)
+    shown = await slipway(host, "sync", "show", done[0]["sync_id"])
+    assert "team/environment.yml:4:1: /imgae: 'imgae' is not a key of this kind of file" in shown.stdout

@@ -25,6 +25,9 @@ def test_every_unfinished_phase_has_a_step_for_whatever_is_so(phase: SyncPhase, 
             assert step == Begin()
         elif trigger == Trigger.PULL_REQUEST and commit:
             assert step == Apply("a")
+        elif trigger == Trigger.STORAGE and seen.tip and seen.tip == seen.applied:
+            assert isinstance(step, Skip)
+            assert step.reason == "AppliedAlready"
         elif not seen.is_followed:
             assert isinstance(step, Skip)
             assert step.reason == "NotFollowed"

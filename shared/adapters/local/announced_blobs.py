@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.adapters.local.sqlite import Database
+from shared.ports import Container
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS announced (path TEXT PRIMARY KEY, etag TEXT NOT NULL) WITHOUT ROWID;"
 
@@ -15,8 +16,9 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS announced (path TEXT PRIMARY KEY, etag TEX
 class AnnouncedBlobs:
     """Path and ETag of the last announced state of each upload. Shared by the blob endpoint and the watcher."""
 
-    def __init__(self, data_dir: Path) -> None:
-        self._database = Database(data_dir / "watcher.db", _SCHEMA)
+    def __init__(self, data_dir: Path, container: Container = "uploads") -> None:
+        name = "watcher.db" if container == "uploads" else f"watcher-{container}.db"
+        self._database = Database(data_dir / name, _SCHEMA)
         self._etags: dict[str, str] | None = None  # what the table holds, read at first use
         self._claimed: set[tuple[str, str]] = set()
 
@@ -73,6 +75,6 @@ def _select_all(connection: sqlite3.Connection) -> dict[str, str]:
 _shared: dict[str, AnnouncedBlobs] = {}
 
 
-def announced_in(data_dir: Path) -> AnnouncedBlobs:
-    """The one of this data folder: the same object for the same folder within this process."""
-    return _shared.setdefault(str(data_dir.absolute()), AnnouncedBlobs(data_dir))
+def announced_in(data_dir: Path, container: Container = "uploads") -> AnnouncedBlobs:
+    """The one of this container of the data folder: the same object for the same within this process."""
+    return _shared.setdefault(f"{data_dir.absolute()}/{container}", AnnouncedBlobs(data_dir, container))
