@@ -17,7 +17,7 @@ from tests.contract.resource_samples import every
 from tests.plane import CAUSE, make_plane, stage
 
 REGISTRATIONS = 1000
-RETENTION_S = 3.0  # registrations commit within half of it, or store their files again
+RETENTION_S = 1.5  # registrations commit within half of it, or store their files again
 
 
 async def register(plane: ControlPlane, number: int) -> None:

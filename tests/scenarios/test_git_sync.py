@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from shared.bootstrap import ControlPlane
 from shared.errors import SlipwayError
 from shared.git_intake import Received
 from shared.ports import ResourceQuery
 from shared.resources.base import Resource, ResourceKey
+from tests.doubles.git_host_api import git_host_api
 from tests.doubles.git_http_server import git_http_server
 from tests.plane import CAUSE, events_of, make_plane
 
@@ -268,3 +270,30 @@ async def test_a_repository_that_is_down_is_tried_again_and_then_said(
     await settle(plane)
     assert (await sync_of(plane, received)).status["phase"] == "Succeeded"
     assert await revision(plane) == "1"
+
+
+async def test_the_host_is_told_how_the_commit_fares(
+    plane: ControlPlane, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with git_host_api("t0ken") as host:
+        monkeypatch.setenv("SLIPWAY_GIT_API_URL", host.url)
+        monkeypatch.setenv("SLIPWAY_GIT_TOKEN_READER", "t0ken")
+        (configured,) = json.loads(plane.deps.settings.git_repositories)
+        setting = json.dumps([{**configured, "token_secret_name": "reader"}])
+        plane = make_plane(plane.deps.settings.data_dir, git_repositories=setting)
+        good = repository.commit({"endpoint.yml": ENDPOINT.format(1)})
+        await deliver(plane, push_of(repository, good))
+        await settle(plane)
+        bad = repository.commit({"endpoint.yml": ENDPOINT.format(1) + "colour: red\n"})
+        await deliver(plane, push_of(repository, bad))
+        await settle(plane)
+        told = [(path.rpartition("/")[2], body["state"]) for path, body in host.received]
+        assert told == [(good, "pending"), (good, "success"), (bad, "pending"), (bad, "failure")]
+        assert host.received[1][1]["description"] == "1 created"
+        host.fail_with = web.Response(status=403)
+        other = repository.commit({"endpoint.yml": ENDPOINT.format(2)})
+        received = await deliver(plane, push_of(repository, other))
+        await settle(plane)
+        sync = await sync_of(plane, received)
+        assert sync.status["phase"] == "Succeeded"  # a host that cannot be told is no failure of the sync
+        assert {c["type"]: c["status"] for c in sync.status["conditions"]} == {"Applied": "True", "Reported": "False"}
