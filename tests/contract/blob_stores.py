@@ -146,11 +146,11 @@ async def folder_blobs(data_dir: Path) -> AsyncIterator[FolderBlobs]:
 
 @asynccontextmanager
 async def azure_blobs(server: AzuriteServer) -> AsyncIterator[AzureBlobs]:
-    """Azurite with the four containers, empty."""
+    """Azurite with the five containers, empty."""
     from shared.adapters.azure.blob_service import open_blob_service
 
     async with open_blob_service(server.blob_url, server.connection_string) as service:
-        for name in ("uploads", "staging", "policies", "artifacts"):
+        for name in ("uploads", "staging", "config", "policies", "artifacts"):
             container = service.get_container_client(name)
             if not await container.exists():
                 await container.create_container()
