@@ -11,7 +11,7 @@ from shared.controllers.outcome import Deps
 from shared.errors import SlipwayError
 from shared.resources.base import Cause, ResourceKey
 from shared.resources.sync import KIND, REF_KIND, RefStatus, SyncPhase, SyncSpec, SyncStatus, Trigger, sync_id
-from shared.syncing.config_container import CONFIG, PROVENANCE, blobs_of, state_of
+from shared.syncing.blob_tree import CONFIG, CONFIG_PROVENANCE, state_of
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class ConfigIntake:
         now = self._deps.clock.now()
         key = ResourceKey(KIND, sync_id(CONFIG, str(int(now.timestamp() / WINDOW_S))))
         spec = SyncSpec(
-            repository=CONFIG, trigger=Trigger.STORAGE, sender=cause.actor, pushed_at=now, provenance=PROVENANCE
+            repository=CONFIG, trigger=Trigger.STORAGE, sender=cause.actor, pushed_at=now, provenance=CONFIG_PROVENANCE
         )
 
         async def change(current: Current) -> Sequence[Draft]:
@@ -47,7 +47,7 @@ class ConfigIntake:
         """Ask for a sync when the container is not as it was applied last, of which no event was heard; whether it was
         so."""
         try:
-            blobs = await blobs_of(self._deps.uploads)
+            blobs = await self._deps.uploads.list_blobs(CONFIG, "")
         except SlipwayError as error:  # it must not keep the timer from its other work
             log.warning("the container %s could not be looked at: %s", CONFIG, error.message)
             return False

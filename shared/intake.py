@@ -23,7 +23,7 @@ from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.events import Event
 from shared.resources.model import Origin
 from shared.resources.upload import KIND, UploadPhase, UploadSpec
-from shared.syncing.config_container import CONFIG
+from shared.syncing.blob_tree import CONFIG
 
 log = logging.getLogger(__name__)
 

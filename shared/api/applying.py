@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.api import documents as doc
@@ -10,7 +10,7 @@ from shared.api.message import ApiRequest, ApiResponse
 from shared.bootstrap import ControlPlane
 from shared.errors import Fault, Invalid, NotFound
 from shared.paths import PATH_RULE, is_valid_path
-from shared.ports import BlobInfo, ResourceQuery
+from shared.ports import ResourceQuery
 from shared.resources.base import ResourceKey, is_valid_name
 from shared.resources.declared import DECLARED_KINDS, VERSIONED_KINDS
 from shared.resources.sync import SyncSpec, Trigger, counted, phase_of
@@ -54,33 +54,25 @@ def _check(asked: doc.ApplyRequest) -> None:
     ]
     if faults:
         raise Invalid("the files' paths are not valid", faults=tuple(faults[:100]))
+    if asked.prune and asked.paths is not None:
+        fault = Fault("only whole folders can be pruned", "/prune", allowed="false, or `paths` left out")
+        raise Invalid("single files say nothing of what is gone", faults=(fault,), remedy="apply the folder")
 
 
 async def _tree(asked: doc.ApplyRequest, plane: ControlPlane) -> SourceTree:
-    """The files of the request with those of its upload session, which are read when they are needed."""
+    """The files of the request with those of its upload session; large ones are opened when they are needed."""
+    from shared.syncing.blob_tree import tree_of
     from shared.syncing.tree import SourceTree
 
     files = {file.path: file.text.encode() for file in asked.files}
     if asked.upload_id is None:
         return SourceTree(files)
-    prefix = f"{asked.upload_id}/"
-    found = await plane.deps.uploads.list_blobs("staging", prefix)
-    staged = {blob.path.removeprefix(prefix): blob for blob in found}
+    uploads = plane.deps.uploads
+    staged = await uploads.list_blobs("staging", f"{asked.upload_id}/")
     if not staged:
         raise Invalid(f"nothing was sent to {asked.upload_id}", remedy="send the files, then apply")
-
-    async def open_file(path: str) -> AsyncIterator[bytes]:
-        stored = await plane.deps.artifacts.adopt("staging", _blob(staged, path))
-        async for chunk in plane.deps.artifacts.read(stored.sha256):
-            yield chunk
-
-    return SourceTree(files, {path: blob.size_bytes for path, blob in staged.items()}, open_file=open_file)
-
-
-def _blob(staged: dict[str, BlobInfo], path: str) -> BlobInfo:
-    if path not in staged:
-        raise NotFound(f"{path} was not sent")
-    return staged[path]
+    tree = await tree_of("staging", staged, uploads, plane.deps.artifacts, folder=asked.upload_id)
+    return replace(tree, files={**tree.files, **files})
 
 
 async def list_declared(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

@@ -9,7 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from shared.api import documents as doc
 from shared.api.message import PROBLEM
-from shared.api.operations import OPERATIONS, Operation
+from shared.api.operation import Operation
+from shared.api.operations import OPERATIONS
 from shared.api.search import SORTS
 from shared.resources.base import NAME_PATTERN, Document
 from shared.resources.lineage import DEFAULT_DEPTH, MAX_DEPTH

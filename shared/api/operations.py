@@ -2,95 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from shared.api import applying, governance, model_lifecycle, models, operate, runs, syncs
 from shared.api import documents as doc
+from shared.api import governance, model_lifecycle, models, operate, runs
 from shared.api import lineage_documents as lineage_doc
-from shared.api.message import ApiRequest, ApiResponse
+from shared.api.declared_operations import DECLARED, SYNCS
+from shared.api.operation import BODY_ERRORS, PAGING, Operation
 from shared.api.search import RUN_SEARCH, SEARCH
-from shared.bootstrap import ControlPlane
-from shared.resources.base import Document
 from shared.resources.lineage import Lineage
 from shared.resources.patches import ModelPatch
 from shared.resources.run import RunDeclaration
 
-Handler = Callable[[ApiRequest, ControlPlane], Awaitable[ApiResponse]]
-PAGING = ("limit", "continuation")
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation of the API."""
-
-    id: str  # the function's name
-    method: str
-    path: str  # below /api/
-    handler: Handler
-    answers: dict[int, type[Document] | None]  # what success looks like
-    errors: tuple[int, ...] = ()  # besides 401 and 503
-    body: type[Document] | None = None
-    body_types: tuple[str, ...] = ("application/json",)
-    query: tuple[str, ...] = ()
-    if_match: bool = False
-    anonymous: bool = False
-
-
-_BODY = (400, 413, 415, 422)
-
-DECLARED = (
-    Operation(
-        "apply_files",
-        "POST",
-        "apply",
-        applying.apply_files,
-        {200: doc.Applied},
-        (*_BODY, 404),
-        doc.ApplyRequest,
-    ),
-    Operation(
-        "list_declared",
-        "GET",
-        "resources/{kind}",
-        applying.list_declared,
-        {200: doc.DeclaredResourcePage},
-        (400, 404, 422),
-        query=PAGING,
-    ),
-    Operation(
-        "get_declared",
-        "GET",
-        "resources/{kind}/{name}",
-        applying.get_declared,
-        {200: doc.DeclaredResource},
-        (404,),
-        query=("version",),
-    ),
-    Operation(
-        "delete_declared",
-        "DELETE",
-        "resources/{kind}/{name}",
-        applying.delete_declared,
-        {204: None},
-        (404, 409),
-        query=("version",),
-    ),
-)
-SYNCS = (
-    Operation(
-        "receive_delivery",
-        "POST",
-        "webhooks/{provider}",
-        syncs.receive_delivery,
-        {200: doc.DeliveryReceived, 202: doc.DeliveryReceived},
-        (400, 401, 404, 413, 422),
-        anonymous=True,
-    ),
-    Operation("list_syncs", "GET", "syncs", syncs.list_syncs, {200: doc.SyncPage}, (400, 422), query=PAGING),
-    Operation("get_sync", "GET", "syncs/{sync_id}", syncs.get_sync, {200: doc.Sync}, (404,)),
-    Operation("start_sync", "POST", "syncs", syncs.start_sync, {202: doc.Sync}, (*_BODY, 404), doc.SyncRequest),
-)
 LIFECYCLE = (
     Operation(
         "delete_model_version",
@@ -138,7 +59,7 @@ LIFECYCLE = (
         "models/{name}/labels/{label}",
         model_lifecycle.set_model_label,
         {200: doc.ModelVersion},
-        (*_BODY, 404, 412),
+        (*BODY_ERRORS, 404, 412),
         doc.LabelRequest,
     ),
     Operation(
@@ -158,7 +79,7 @@ GOVERNANCE = (
         "policies/model/test",
         governance.test_model_policy,
         {200: doc.PolicyTestPage},
-        (*_BODY, 404),
+        (*BODY_ERRORS, 404),
         doc.PolicyTestRequest,
         query=PAGING,
     ),
@@ -186,7 +107,7 @@ GOVERNANCE = (
         "artifacts/collect",
         governance.collect_garbage,
         {200: doc.CollectionDone},
-        _BODY,
+        BODY_ERRORS,
         doc.CollectionRequest,
     ),
 )
@@ -197,7 +118,7 @@ RUNS = (
         "runs/{run_id}",
         runs.put_run,
         {200: lineage_doc.Run, 201: lineage_doc.Run},
-        _BODY,
+        BODY_ERRORS,
         RunDeclaration,
     ),
     Operation("list_runs", "GET", "runs", runs.list_runs, {200: lineage_doc.RunPage}, (400, 422), query=RUN_SEARCH),
@@ -223,7 +144,7 @@ OPERATIONS: dict[str, Operation] = {
             "uploads",
             models.create_upload,
             {201: doc.UploadSession},
-            _BODY,
+            BODY_ERRORS,
             doc.UploadSessionRequest,
         ),
         Operation(
@@ -236,7 +157,7 @@ OPERATIONS: dict[str, Operation] = {
             "models",
             models.register_model,
             {200: doc.ModelVersion, 201: doc.ModelVersion, 202: doc.Upload},
-            (*_BODY, 404),  # 404: what this upload registered before was deleted since
+            (*BODY_ERRORS, 404),  # 404: what this upload registered before was deleted since
             doc.RegisterRequest,
         ),
         Operation("list_models", "GET", "models", models.list_models, {200: doc.ModelPage}, (400, 422), query=SEARCH),
@@ -273,7 +194,7 @@ OPERATIONS: dict[str, Operation] = {
             "models/{name}/versions/{version}",
             models.update_model_version,
             {200: doc.ModelVersion},
-            (*_BODY, 404, 412, 428),
+            (*BODY_ERRORS, 404, 412, 428),
             ModelPatch,
             ("application/merge-patch+json", "application/json"),
             if_match=True,
@@ -314,7 +235,7 @@ OPERATIONS: dict[str, Operation] = {
             "subscriptions/{name}",
             operate.put_subscription,
             {200: doc.SubscriptionDocument, 201: doc.SubscriptionDocument},
-            (*_BODY, 501),
+            (*BODY_ERRORS, 501),
             doc.SubscriptionRequest,
         ),
         Operation(

@@ -10,7 +10,7 @@ import click
 
 from shared.cli import output
 from shared.cli.api import Api, segment
-from shared.cli.errors import ExitCode, fault_line
+from shared.cli.errors import CliError, ExitCode, fault_line
 from shared.cli.options import Options, common_options
 
 FILE = click.option(
@@ -100,6 +100,8 @@ def _apply(options: Options, target: Path, source: str | None, *, prune: bool, d
     from shared.cli.declared_folder import gathered, provenance_of
     from shared.cli.push import send_files
 
+    if prune and not target.is_dir():
+        raise CliError("only a whole folder can be pruned", ExitCode.USAGE, remedy="name the folder with -f")
     root, sent = gathered(target)
     body: dict[str, Any] = {
         "files": [{"path": path, "text": text} for path, text in sent.texts.items()],

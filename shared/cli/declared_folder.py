@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shared.cli.errors import CliError, ExitCode
-from shared.cli.git_provenance import provenance
+from shared.cli.git_provenance import provenance, repository_folder
 
 if TYPE_CHECKING:
     from shared.syncing.tree import SourceTree
@@ -24,6 +25,7 @@ class Sent:
     texts: dict[str, str] = field(default_factory=dict)  # path -> content, in the request itself
     files: dict[str, Path] = field(default_factory=dict)  # path -> file, by an upload session
     paths: list[str] | None = None  # the files to apply; None: all that declare something
+    text_bytes: int = 0  # of the texts, as they stand in the request
 
 
 def gathered(target: Path) -> tuple[Path, Sent]:
@@ -56,6 +58,7 @@ def provenance_of(root: Path, source: str | None) -> dict[str, Any]:
         "repository_url": url,
         "ref": found.get("azureml.git.branch"),
         "commit": found.get("azureml.git.commit"),
+        "folder": repository_folder(root) if url else "",
         "is_dirty": None if dirty is None else dirty == "True",
         "build_id": found.get("azureml.git.build_id"),
         "build_uri": found.get("azureml.git.build_uri"),
@@ -104,11 +107,20 @@ class _Contents(Mapping[str, bytes]):
 def _add(sent: Sent, path: str, file: Path) -> None:
     if not file.is_file():
         return  # the server says that it is not there, with its place
-    size = sum(len(text) for text in sent.texts.values())
-    if file.stat().st_size <= MAX_INLINE_BYTES and size + file.stat().st_size <= MAX_REQUEST_BYTES:
-        try:
-            sent.texts[path] = file.read_text(encoding="utf-8")
-            return
-        except UnicodeDecodeError:
-            pass  # not text: it goes as it is
-    sent.files[path] = file
+    text = _text(file)
+    size = len(json.dumps(text).encode()) if text is not None else 0
+    if text is None or sent.text_bytes + size > MAX_REQUEST_BYTES:
+        sent.files[path] = file
+        return
+    sent.texts[path] = text
+    sent.text_bytes += size + len(path) + 32
+
+
+def _text(file: Path) -> str | None:
+    """The content of a small text file; None for any other."""
+    if file.stat().st_size > MAX_INLINE_BYTES:
+        return None
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None

@@ -32,6 +32,11 @@ def provenance(path: Path, environ: Mapping[str, str] | None = None) -> dict[str
     return found
 
 
+def repository_folder(folder: Path) -> str:
+    """Where the folder is in its repository, "" for its root and outside of a working copy."""
+    return (_run(folder, "rev-parse", "--show-prefix") or "").strip("/")
+
+
 def _git(folder: Path) -> dict[str, str]:
     if shutil.which("git") is None or not _run(folder, "rev-parse", "--is-inside-work-tree"):
         return {}

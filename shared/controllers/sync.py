@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 from shared.commit import Current, Draft
 from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.controllers.sync_decision import Apply, Begin, Seen, Skip, Supersede, decide
-from shared.errors import Retryable, SlipwayError
+from shared.errors import NotFound, Retryable, SlipwayError
 from shared.leases import Leases
-from shared.ports import CommitState, Snapshot
+from shared.ports import CommitState, GitRemote, Snapshot
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
 from shared.resources.git_repository import GitRepository
 from shared.resources.sync import (
@@ -30,7 +30,7 @@ from shared.resources.sync import (
     sync_id,
 )
 from shared.syncing.apply import apply_tree
-from shared.syncing.config_container import PROVENANCE, blobs_of, state_of, tree_of
+from shared.syncing.blob_tree import CONFIG, CONFIG_PROVENANCE, state_of, tree_of
 from shared.syncing.record import events_of, finished, sync_of
 from shared.syncing.report import comment_of, description_of
 from shared.syncing.report import state_of as commit_state_of
@@ -125,10 +125,22 @@ class _Sync:
         if self.spec.trigger == Trigger.PULL_REQUEST:
             return Seen(None, None)
         if self.spec.trigger == Trigger.STORAGE:
-            return Seen(state_of(await blobs_of(self.deps.uploads)), await self._applied())
+            return Seen(state_of(await self.deps.uploads.list_blobs(CONFIG, "")), await self._applied())
         if self.spec.ref is None or not self.repository.follows(self.spec.ref):
             return Seen(None, None, is_followed=False)
-        return Seen(await self.deps.git.remote(self.repository).resolve(self.spec.ref), await self._applied())
+        remote = self.deps.git.remote(self.repository)
+        tip, applied = await remote.resolve(self.spec.ref), await self._applied()
+        return Seen(tip, applied, is_older=await self._is_older(remote, tip, applied))
+
+    async def _is_older(self, remote: GitRemote, tip: str | None, applied: str | None) -> bool:
+        """Whether the remote shows an ancestor of what was applied, though this push did not say that the branch went
+        back from there. Pushes that follow each other need no look into the history."""
+        if self.spec.trigger != Trigger.PUSH or tip is None or applied in (None, tip, self.spec.before):
+            return False
+        try:
+            return await remote.is_ancestor(tip, str(applied))
+        except NotFound:  # the remote has not what was applied any more: the branch was forced elsewhere
+            return False
 
     async def _applied(self) -> str | None:
         """What was applied last; None also for what this very sync applied before it died: done again, it is told."""
@@ -137,9 +149,9 @@ class _Sync:
         return last.commit if last.sync_id != self.key.name else None
 
     async def _apply_container(self) -> Outcome:
-        blobs = await blobs_of(self.deps.uploads)
-        tree = await tree_of(blobs, self.deps.uploads, self.deps.artifacts)
-        outcomes = await apply_tree(tree, None, PROVENANCE, self.deps, self.cause)
+        blobs = await self.deps.uploads.list_blobs(CONFIG, "")
+        tree = await tree_of(CONFIG, blobs, self.deps.uploads, self.deps.artifacts)
+        outcomes = await apply_tree(tree, None, CONFIG_PROVENANCE, self.deps, self.cause)
         self.status.commit = state_of(blobs)
         self.status = finished(self.status, outcomes, self.deps)
         await self._note_applied(self.status.commit or "")
@@ -155,15 +167,11 @@ class _Sync:
         outcomes: list[FileOutcome] = []
         for folder in self.repository.folders:
             tree = SourceTree.of_snapshot(snapshot, lambda path: remote.open_file(commit, path), folder)
-            outcomes += await apply_tree(
-                tree,
-                None,
-                provenance_of(self.repository, self.spec, snapshot, folder),
-                self.deps,
-                self.cause,
-                dry_run=self.spec.dry_run,
-                prune=self.repository.prune,
+            provenance = provenance_of(self.repository, self.spec, snapshot, folder)
+            done = await apply_tree(
+                tree, None, provenance, self.deps, self.cause, dry_run=self.spec.dry_run, prune=self.repository.prune
             )
+            outcomes += [one.below(provenance.folder) for one in done]
         self.status.commit = commit
         self.status = finished(self.status, outcomes, self.deps)
         if not self.spec.dry_run:

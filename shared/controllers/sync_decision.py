@@ -2,7 +2,8 @@
 
 A push only says "look at this branch": what is applied is the commit that the branch is at when its turn comes, one
 sync of a branch at a time. So pushes that come late, twice or in another order never take the state back, and a branch
-that was forced elsewhere becomes what it is now.
+that was forced elsewhere becomes what it is now. A host that shows an older commit than was applied (a replica that
+lags) is believed only when the push itself says that the branch went back from what was applied.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ class Seen:
     tip: str | None  # the commit that the branch is at; None when it is gone
     applied: str | None  # the commit of the branch that was applied last
     is_followed: bool = True  # whether the repository's settings name the branch
+    is_older: bool = (
+        False  # whether the tip is an ancestor of what was applied, and nobody said that the branch went back
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ def decide(phase: SyncPhase, spec: SyncSpec, seen: Seen) -> Step:
         return Begin()
     if spec.trigger == Trigger.PULL_REQUEST and spec.commit is not None:
         return Apply(spec.commit)  # a dry run of just this commit
+    if seen.is_older and seen.applied is not None:
+        return Supersede(seen.applied)
     if spec.trigger == Trigger.STORAGE and seen.tip is not None and seen.applied == seen.tip:
         return Skip("AppliedAlready", "the files are applied as they are already")
     if not seen.is_followed:

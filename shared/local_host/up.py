@@ -80,12 +80,7 @@ async def run(
 async def _run(
     data_dir: Path, sock: socket.socket, module_name: str, say: Callable[[str], None], stop: asyncio.Event
 ) -> None:
-    # The function app reads its settings from the environment, on Azure as here.
-    # SLIPWAY_EASY_AUTH: this host strips the client principal's headers and sets them, as Easy Auth does.
-    own = {"SLIPWAY_MODE": "local", "SLIPWAY_DATA_DIR": str(data_dir), "SLIPWAY_EASY_AUTH": "true"}
-    os.environ.update(own)
-    for name, value in DEFAULT_APP_SETTINGS.items():
-        os.environ.setdefault(name, value)
+    _give_settings(data_dir)
     functions, host_json = _load(module_name)
     url, secrets, clock = listening.url_of(sock), load_secrets(data_dir), SystemClock()
     async with AsyncExitStack() as parts:
@@ -123,6 +118,15 @@ async def _run(
         say(_greeting(url, data_dir, parse_host_json(host_json).route_prefix))
         await _until_stopped(stop, delivery.run(), *(watcher.run() for watcher in watchers))
         say("Stopping: what runs may end within 10 seconds.")
+
+
+def _give_settings(data_dir: Path) -> None:
+    """The function app reads its settings from the environment, on Azure as here."""
+    # SLIPWAY_EASY_AUTH: this host strips the client principal's headers and sets them, as Easy Auth does.
+    own = {"SLIPWAY_MODE": "local", "SLIPWAY_DATA_DIR": str(data_dir), "SLIPWAY_EASY_AUTH": "true"}
+    os.environ.update(own)
+    for name, value in DEFAULT_APP_SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def _load(module_name: str) -> tuple[tuple[FunctionDescription, ...], dict[str, Any]]:

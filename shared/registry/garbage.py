@@ -15,11 +15,12 @@ from datetime import timedelta
 from shared.ports import ANY_KIND, ArtifactInventory, Clock, ResourceQuery, ResourceStore
 from shared.resources.base import Resource
 from shared.resources.model import TOMBSTONE_KIND
+from shared.resources.sync import KIND as SYNC_KIND
 from shared.resources.upload import KIND as UPLOAD
 
 _SHA256 = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 PAGE = 500
-FORGETFUL = frozenset({TOMBSTONE_KIND})  # kinds that name files only to remember them
+FORGETFUL = frozenset({TOMBSTONE_KIND, SYNC_KIND})  # kinds that name files only to remember them
 
 
 @dataclass(slots=True)
@@ -77,7 +78,8 @@ class GarbageCollector:
 
 
 def digests_of(resource: Resource) -> set[str]:
-    """Every SHA-256 that the resource's spec and status name; none for a tombstone, and for an upload that is done."""
+    """Every SHA-256 that the resource's spec and status name; none for kinds that only remember files, and for an
+    upload that is done."""
     if resource.kind in FORGETFUL or (resource.kind == UPLOAD and not resource.unfinished):
         return set()
     return set(_SHA256.findall(resource.model_dump_json(include={"spec", "status"})))

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
 from shared.resources.base import Document, Status
 
@@ -26,6 +26,7 @@ MAX_TEXT = 1000  # characters of a reason or of a fault's message in a status
 # Which properties name the place a resource was declared at; they are kept beside Azure ML's own.
 SOURCE = "slipway.source"  # the repository, `config`, or who applied the files: prune looks only at what is its own
 SOURCE_FILE = "slipway.source.file"  # the file's path in that place
+BRANCH = "azureml.git.branch"  # Azure ML's: prune of a branch leaves what another one declared
 SOURCE_LINE = "slipway.source.line"  # the line the declaration begins at
 
 
@@ -92,11 +93,17 @@ def _time(value: Any) -> Any:
     return value
 
 
+def _without_password(url: str) -> str:
+    if "://" in url and ":" in url.partition("://")[2].partition("/")[0].rpartition("@")[0]:
+        raise ValueError("the repository's URL holds a password: leave it out")
+    return url
+
+
 class Provenance(Document):
     """Where declared files come from."""
 
     source: str = Field(min_length=1, max_length=512)  # the repository, `config`, or the folder's name
-    repository_url: str | None = None  # without credentials
+    repository_url: Annotated[str, AfterValidator(_without_password)] | None = None  # never with a password
     ref: str | None = None  # branch, or refs/...
     commit: str | None = None  # full commit id
     folder: str = ""  # folder of the repository that the paths are relative to; "" is its root
@@ -106,17 +113,21 @@ class Provenance(Document):
     author: str | None = None  # of the commit
     committed_at: Annotated[datetime, BeforeValidator(_time)] | None = None  # when the commit was made
 
+    @property
+    def branch(self) -> str | None:
+        """The name of the branch; None for files that are not from one."""
+        return (self.ref or "").removeprefix("refs/heads/") or None
+
     def properties(self, file: str, line: int) -> dict[str, str]:
         """What a resource declared at this place keeps: Azure ML's names of both generations (azureml-core's git
         properties, MLflow's system tags), and the file and the line."""
-        branch = self.ref.removeprefix("refs/heads/") if self.ref else None
         dirty = None if self.is_dirty is None else str(self.is_dirty)
         found = {
             "mlflow.source.git.repoURL": self.repository_url,
-            "mlflow.source.git.branch": branch,
+            "mlflow.source.git.branch": self.branch,
             "mlflow.source.git.commit": self.commit,
             "azureml.git.repository_uri": self.repository_url,
-            "azureml.git.branch": branch,
+            BRANCH: self.branch,
             "azureml.git.commit": self.commit,
             "azureml.git.dirty": dirty,
             "azureml.git.build_id": self.build_id,
@@ -139,7 +150,7 @@ class Change(Document):
 class FileOutcome(Document):
     """What became of one declared file, or of what a file declared that is gone."""
 
-    path: str  # relative to the folder of the provenance
+    path: str  # relative to the tree that was applied; of a repository relative to its root
     line: int | None = None  # where the declaration begins, 1-based
     kind: str | None = None  # the kind it declares; None when it could not be told
     name: str | None = None  # the resource's name
@@ -148,6 +159,15 @@ class FileOutcome(Document):
     reason: str = ""  # why, in a sentence; "" where the result says it all
     changes: list[Change] = Field(default_factory=list)  # where the spec was changed, or would have to be
     faults: list[dict[str, Any]] = Field(default_factory=list)  # what is wrong with it (shared.errors.Fault)
+
+    def below(self, folder: str) -> FileOutcome:
+        """The outcome with its paths from the repository's root, where its tree is the folder of one ("": the root)."""
+        if not folder:
+            return self
+        faults = [
+            {**fault, "file": f"{folder}/{fault['file']}"} if fault.get("file") else fault for fault in self.faults
+        ]
+        return self.model_copy(update={"path": f"{folder}/{self.path}", "faults": faults})
 
 
 class SyncSpec(Document):

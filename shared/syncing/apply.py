@@ -115,7 +115,7 @@ class _Applier:
         asked = await self._asked(file, references, keep=True)
         check_age(begun, self.world.clock.now(), self.world.settings.artifact_retention_s)
         write = write_asset if file.kind in ASSET_KINDS else write_mutable
-        properties = {**asked.provenance, **_declared_properties(file)}
+        properties = {**_declared_properties(file), **asked.provenance}
         unfinished = KINDS[file.kind].reconciled
         return await write(key, asked, self.world, self.cause, properties=properties, unfinished=unfinished)
 

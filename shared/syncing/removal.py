@@ -11,7 +11,7 @@ from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.declared import ASSET_KINDS, DECLARED_KINDS, VERSIONED_KINDS
 from shared.resources.model import KIND as MODEL
 from shared.resources.search import ACTIVE, property_term, reference_term
-from shared.resources.sync import SOURCE, SOURCE_FILE, SOURCE_LINE, FileOutcome, FileResult, Provenance
+from shared.resources.sync import BRANCH, SOURCE, SOURCE_FILE, SOURCE_LINE, FileOutcome, FileResult, Provenance
 from shared.syncing.assets import archive_version, delete_version
 from shared.syncing.mutable import delete_mutable
 from shared.syncing.tree import SourceTree
@@ -110,10 +110,10 @@ async def _of_source(store: ResourceStore, source: str) -> list[Resource]:
 
 
 def _is_gone(resource: Resource, tree: SourceTree, provenance: Provenance) -> bool:
-    """Whether the file that declared it was in the folder that is applied, and is not there now."""
+    """Whether the file that declared it was in the folder and on the branch that are applied, and is not there now."""
     file = resource.properties.get(SOURCE_FILE, "")
     folder = f"{provenance.folder}/" if provenance.folder else ""
-    if not file.startswith(folder):
+    if not file.startswith(folder) or resource.properties.get(BRANCH) != provenance.branch:
         return False
     path = file.removeprefix(folder)
     return path not in tree.files and path not in tree.large and path not in tree.skipped

@@ -14,6 +14,7 @@ import pytest
 from tests.scenarios.local_host import LocalHost, running
 from tests.scenarios.rest import get, listed
 from tests.scenarios.test_registry_commands import slipway
+from tests.unit.test_git_provenance import git
 
 ENDPOINT = (
     "$schema: https://azuremlschemas.azureedge.net/latest/managedOnlineEndpoint.schema.json\n"
@@ -130,3 +131,39 @@ async def test_what_is_dropped_into_the_config_folder_becomes_so(host: LocalHost
             await asyncio.sleep(0.1)
     shown = await slipway(host, "sync", "show", done[0]["sync_id"])
     assert "team/environment.yml:4:1: /imgae: 'imgae' is not a key of this kind of file" in shown.stdout
+
+
+async def test_a_single_file_prunes_nothing(host: LocalHost, folder: Path) -> None:
+    await slipway(host, "apply", "-f", str(folder), "--source", "declared")
+    refused = await slipway(host, "apply", "-f", str(folder / "model.yml"), "--source", "declared", "--prune", code=2)
+    assert "only a whole folder can be pruned" in refused.stderr
+    async with host.client() as http:
+        body = {"files": [], "paths": ["model.yml"], "provenance": {"source": "declared"}, "prune": True}
+        async with http.post("/api/apply", json=body) as answer:
+            assert (answer.status, (await answer.json())["faults"][0]["pointer"]) == (422, "/prune")
+        assert await listed(http, "/api/resources/online-endpoint")
+
+
+async def test_two_folders_of_a_repository_do_not_prune_each_other(host: LocalHost, tmp_path: Path) -> None:
+    repository = tmp_path / "models"
+    for name in ("a", "b"):
+        (repository / name).mkdir(parents=True)
+        (repository / name / "environment.yml").write_text(ENVIRONMENT.replace("score", name))
+    git(repository, "init", "-q", "-b", "main")
+    git(repository, "remote", "add", "origin", "https://git.example.com/team/models.git")
+    for name in ("a", "b", "a"):
+        await slipway(host, "apply", "-f", str(repository / name), "--prune")
+    async with host.client() as http:
+        found = await get(http, "/api/resources/environment/b")
+        assert found["properties"]["slipway.source.file"] == "b/environment.yml"
+        assert found["status"]["archived"] is False
+
+
+async def test_more_files_than_a_request_takes_are_all_applied(host: LocalHost, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(25):
+        text = ENVIRONMENT.replace("score", f"e{index}") + f"description: '{'x' * 100_000}'\n"
+        (folder / f"{index}.yml").write_text(text)
+    (folder / "large.yml").write_text(ENVIRONMENT.replace("score", "large") + f"description: '{'x' * 300_000}'\n")
+    assert await results(host, "-f", str(folder)) == {path.name: "created" for path in folder.iterdir()}

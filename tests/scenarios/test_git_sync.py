@@ -98,6 +98,16 @@ def push_of(repository: Repository, commit: str | None, before: str = "0" * 40, 
     }
 
 
+def pull_request_of(repository: Repository, head: str) -> Any:
+    return {
+        "action": "opened",
+        "number": 3,
+        "pull_request": {"head": {"sha": head, "ref": "topic"}, "base": {"ref": "main"}},
+        "repository": {"clone_url": repository.url},
+        "sender": {"login": "alice"},
+    }
+
+
 async def deliver(
     plane: ControlPlane, payload: Any, *, event: str = "push", delivery: str | None = None, secret: str = SECRET
 ) -> Received:
@@ -218,14 +228,7 @@ async def test_shuffled_and_doubled_pushes_converge_to_the_last_commit(
 
 async def test_a_pull_request_is_only_planned(plane: ControlPlane, repository: Repository) -> None:
     head = repository.commit({"endpoint.yml": ENDPOINT.format(1)})
-    payload = {
-        "action": "opened",
-        "number": 3,
-        "pull_request": {"head": {"sha": head, "ref": "topic"}, "base": {"ref": "main"}},
-        "repository": {"clone_url": repository.url},
-        "sender": {"login": "alice"},
-    }
-    received = await deliver(plane, payload, event="pull_request")
+    received = await deliver(plane, pull_request_of(repository, head), event="pull_request")
     await settle(plane)
     sync = await sync_of(plane, received)
     assert (sync.status["phase"], sync.status["counts"]) == ("Succeeded", {"created": 1})
@@ -290,6 +293,12 @@ async def test_the_host_is_told_how_the_commit_fares(
         told = [(path.rpartition("/")[2], body["state"]) for path, body in host.received]
         assert told == [(good, "pending"), (good, "success"), (bad, "pending"), (bad, "failure")]
         assert host.received[1][1]["description"] == "1 created"
+        planned = repository.commit({"endpoint.yml": ENDPOINT.format(3)})
+        await deliver(plane, pull_request_of(repository, planned), event="pull_request")
+        await settle(plane)
+        comments = [body["body"] for path, body in host.received if path.endswith("/issues/3/comments")]
+        assert len(comments) == 1
+        assert "| updated | `endpoint.yml` | online-endpoint live |" in comments[0]
         host.fail_with = web.Response(status=403)
         other = repository.commit({"endpoint.yml": ENDPOINT.format(2)})
         received = await deliver(plane, push_of(repository, other))
@@ -297,3 +306,30 @@ async def test_the_host_is_told_how_the_commit_fares(
         sync = await sync_of(plane, received)
         assert sync.status["phase"] == "Succeeded"  # a host that cannot be told is no failure of the sync
         assert {c["type"]: c["status"] for c in sync.status["conditions"]} == {"Applied": "True", "Reported": "False"}
+
+
+async def test_a_host_that_lags_does_not_take_the_state_back(plane: ControlPlane, repository: Repository) -> None:
+    first = repository.commit({"endpoint.yml": ENDPOINT.format(1)})
+    second = repository.commit({"endpoint.yml": ENDPOINT.format(2)})
+    await deliver(plane, push_of(repository, second, first))
+    await settle(plane)
+    repository.git("push", "-q", "origin", f"{second}:refs/heads/kept")
+    repository.git("push", "-q", "-f", "origin", f"{first}:main")  # as a replica shows it that has not heard of it yet
+    late = await deliver(plane, push_of(repository, first))
+    await settle(plane)
+    sync = await sync_of(plane, late)
+    assert (sync.status["phase"], sync.status["superseded_by"]) == ("Superseded", second)
+    assert await revision(plane) == "2"
+
+
+async def test_folders_are_told_apart_and_only_they_are_looked_at(plane: ControlPlane, repository: Repository) -> None:
+    (configured,) = json.loads(plane.deps.settings.git_repositories)
+    setting = json.dumps([{**configured, "folders": ["a", "b"]}])
+    plane = make_plane(plane.deps.settings.data_dir, git_repositories=setting)
+    wrong = ENVIRONMENT.format("x") + "imgae: x\n"
+    commit = repository.commit({"a/e.yml": ENVIRONMENT.format("x"), "b/e.yml": wrong, "e.yml": wrong})
+    received = await deliver(plane, push_of(repository, commit))
+    await settle(plane)
+    files = {one["path"]: one for one in (await sync_of(plane, received)).status["files"]}
+    assert {path: one["result"] for path, one in files.items()} == {"a/e.yml": "created", "b/e.yml": "refused"}
+    assert files["b/e.yml"]["faults"][0]["file"] == "b/e.yml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 
 from shared.bootstrap import ControlPlane
 from shared.errors import Invalid
-from shared.ports import RecordQuery
+from shared.ports import RecordQuery, ResourceQuery
+from shared.registry.garbage import digests_of
 from shared.resources.base import Resource, ResourceKey
-from shared.resources.sync import FileOutcome, Provenance
+from shared.resources.sync import FileOutcome, Provenance, SyncSpec, Trigger
 from shared.syncing.apply import apply_tree
+from shared.syncing.record import apply_and_record
 from shared.syncing.tree import SourceTree
 from tests.plane import CAUSE, events_of, make_plane
 from tests.plane import plane as plane
@@ -361,3 +364,35 @@ async def test_paths_do_not_lead_out_of_the_tree(plane: ControlPlane) -> None:
     assert told(outcomes) == {"a/model.yml": "refused", "a/data.yml": "refused", "a/beside.yml": "created 1"}
     version = await plane.deps.registry.get("beside", "1")
     assert [file["path"] for file in version.spec["files"]] == ["m.bin"]
+
+
+async def test_prune_of_one_branch_leaves_what_another_declared(plane: ControlPlane) -> None:
+    files = {"endpoint.yml": ENDPOINT}
+    await apply(plane, files)
+    other = GIT.model_copy(update={"ref": "refs/heads/release"})
+    assert await apply(plane, {}, prune=True, provenance=other) == {}
+    assert told(await apply(plane, {}, prune=True)) == {"endpoint.yml": "removed"}
+
+
+async def test_a_declared_property_cannot_pass_for_the_place_it_comes_from(plane: ControlPlane) -> None:
+    spoofed = "properties: {slipway.source: others, azureml.git.commit: none, mine: '1'}\n"
+    await apply(plane, {"e.yml": "name: e\nimage: a\n" + spoofed, "model.yml": MODEL + spoofed, "model.onnx": "w"})
+    for kind, name in (("environment", "e"), ("model", "diabetes")):
+        found = (await read(plane, kind, name, "1")).properties
+        assert (found["slipway.source"], found["azureml.git.commit"], found["mine"]) == ("models", "a" * 40, "1")
+
+
+async def test_a_sync_that_remembers_a_file_does_not_keep_it(plane: ControlPlane) -> None:
+    await apply(plane, {"data.yml": DATA, "patients.csv": "1"})
+    spec = SyncSpec(repository="models", trigger=Trigger.MANUAL, provenance=GIT)
+    await apply_and_record(tree_of({"data.yml": DATA, "patients.csv": "2"}), None, spec, plane.deps, CAUSE)
+    (sync,) = (await plane.deps.store.list_resources(ResourceQuery("sync"))).items
+    assert "sha256:" in json.dumps(sync.status)
+    assert digests_of(sync) == set()
+
+
+@pytest.mark.parametrize("url", ["https://me:pw@git.example/x.git", "https://:pw@git.example/x.git"])
+def test_a_password_in_a_url_is_not_taken(url: str) -> None:
+    with pytest.raises(ValueError, match="password"):
+        Provenance(source="x", repository_url=url)
+    assert Provenance(source="x", repository_url="ssh://git@git.example:22/x.git").repository_url

@@ -14,7 +14,7 @@ from shared.bootstrap import ControlPlane
 from shared.errors import Invalid, Retryable
 from shared.ports import ResourceQuery
 from shared.registry.models import Registry
-from shared.registry.policies import compiled
+from shared.registry.policies import Candidate, compiled, violations
 from shared.resources.base import Resource
 from shared.resources.patches import ModelPatch
 from tests.plane import CAUSE, events_of, plane, stage
@@ -125,5 +125,8 @@ def test_what_is_wrong_with_a_policy_is_told_with_its_place(schema: Any, pointer
 
 
 def test_a_format_that_is_checked_is_accepted_and_data_are_no_schemas() -> None:
-    compiled(b'{"properties": {"name": {"format": "email"}, "tags": {"const": {"format": "uri"}}}}')
-    compiled(b'{"properties": {"format": {"type": "string"}}}')
+    checked = compiled(b'{"properties": {"name": {"format": "email"}, "tags": {"enum": [{"format": "uri"}]}}}')
+    faults = violations(checked, Candidate(name="no address", tags={"format": "uri"}))
+    assert [fault.pointer for fault in faults] == ["/name"]
+    named = compiled(b'{"properties": {"format": {"type": "string"}, "name": {"const": "a"}}}')
+    assert violations(named, Candidate(name="a")) == ()

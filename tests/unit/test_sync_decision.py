@@ -10,10 +10,7 @@ from shared.controllers.sync_decision import Apply, Begin, Seen, Skip, Supersede
 from shared.resources.sync import TERMINAL, TRANSITIONS, SyncPhase, SyncSpec, Trigger
 
 TRIGGERS = list(Trigger)
-SEEN = [
-    Seen(tip, applied, is_followed)
-    for tip, applied, is_followed in itertools.product((None, "a", "b"), (None, "a", "b"), (True, False))
-]
+SEEN = [Seen(*each) for each in itertools.product((None, "a", "b"), (None, "a", "b"), (True, False), (True, False))]
 
 
 @pytest.mark.parametrize(("phase", "trigger"), list(itertools.product(set(SyncPhase) - TERMINAL, TRIGGERS)))
@@ -25,6 +22,8 @@ def test_every_unfinished_phase_has_a_step_for_whatever_is_so(phase: SyncPhase, 
             assert step == Begin()
         elif trigger == Trigger.PULL_REQUEST and commit:
             assert step == Apply("a")
+        elif seen.is_older and seen.applied:
+            assert step == Supersede(seen.applied)
         elif trigger == Trigger.STORAGE and seen.tip and seen.tip == seen.applied:
             assert isinstance(step, Skip)
             assert step.reason == "AppliedAlready"

@@ -170,7 +170,9 @@ class Database:
                 _fail_all(group, translate(error))
             except Exception as error:  # noqa: BLE001 - handed to who awaits the writes
                 _fail_all(group, error)
-            except asyncio.CancelledError:  # the event loop ends: nobody awaits an answer
+            except asyncio.CancelledError:  # the event loop ends: who still waits is not left waiting
+                for job in (*group, *self._waiting):
+                    job.future.cancel()
                 self._waiting.clear()
                 raise
             for job in group:
