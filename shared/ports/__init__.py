@@ -17,6 +17,7 @@ from shared.ports.artifacts import (
     UploadArea,
 )
 from shared.ports.clock import Clock
+from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.sources import ModelSource, SourceObject
@@ -28,11 +29,14 @@ __all__ = [
     "ArtifactInventory",
     "ArtifactStore",
     "BlobInfo",
+    "BuildProgress",
+    "BuildRequest",
     "Clock",
     "Commit",
     "CommitReporter",
     "CommitState",
     "Container",
+    "EnvironmentBuilder",
     "EventPublisher",
     "EventSubscriptions",
     "GitRemote",
