@@ -89,6 +89,7 @@ class _Version:
             wanted = await wanted_of(spec, self._text)
             pins = await self._pins_kept() or await self._resolved(wanted.requirements, wanted.python_version)
         except Permanent as error:
+            self.status.locked_from = ""
             faults = "; ".join(str(fault) for fault in error.faults)
             return self._ended(EnvironmentPhase.FAILED, "NotLocked", f"{error.message}: {faults}".removesuffix(": "))
         recipe = wanted.recipe(pins)

@@ -106,7 +106,7 @@ def failure(text: str, what: str) -> Invalid | Retryable:
     """The error for what uv printed: its own reason, in one readable line. Retryable when the index did not answer."""
     words = [_DECORATION.sub("", line) for line in text.splitlines()]
     reason = " ".join(word for word in words if word and not word.startswith(("Using ", "Resolved ", "Creating ")))
-    reason = re.sub(r"^error:\s*|^No solution found when resolving dependencies:?\s*cause:\s*", "", reason)
+    reason = re.sub(r"^(?:error:\s*)?(?:No solution found when resolving dependencies:?\s*(?:cause:\s*)?)?", "", reason)
     shown = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
     if _TRANSIENT.search(text):
         return Retryable(f"{what}: the package index did not answer: {shown}")

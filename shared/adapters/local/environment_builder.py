@@ -39,7 +39,7 @@ class LocalEnvironmentBuilder:
     def __init__(self, folder: Path, index_url: str = "") -> None:
         self._folder = folder.resolve()
         self._index_url = index_url
-        self._builds: dict[str, tuple[str, asyncio.Task[None]]] = {}  # identity -> run and what it does
+        self._builds: dict[str, tuple[str, asyncio.Task[int]]] = {}  # identity -> run, and its size in bytes
 
     def lacks(self, recipe: EnvironmentRecipe) -> tuple[str, ...]:
         """See EnvironmentBuilder: images and conda packages cannot be had on this machine."""
@@ -71,7 +71,7 @@ class LocalEnvironmentBuilder:
             self._builds[identity] = run
         return await self._look(identity, *run)
 
-    async def _look(self, identity: str, run_id: str, task: asyncio.Task[None]) -> BuildProgress:
+    async def _look(self, identity: str, run_id: str, task: asyncio.Task[int]) -> BuildProgress:
         await asyncio.wait({task}, timeout=BRIEF_S)
         if not task.done():
             return BuildProgress("Running", run_id, self._log(identity))
@@ -82,9 +82,7 @@ class LocalEnvironmentBuilder:
             return BuildProgress("Failed", run_id, self._log(identity), reason=error.message)
         if error is not None:
             raise error
-        found = await asyncio.to_thread(sealed, self._folder / identity, identity)
-        size_bytes = found.size_bytes if found else 0
-        return BuildProgress("Succeeded", run_id, self._log(identity), str(self._folder / identity), size_bytes)
+        return BuildProgress("Succeeded", run_id, self._log(identity), str(self._folder / identity), task.result())
 
     async def cancel(self, identity: str, run_id: str) -> None:
         """See EnvironmentBuilder; a build of another process goes on, and is found when it is asked for again."""
@@ -107,28 +105,29 @@ class LocalEnvironmentBuilder:
                     gone.append(folder.name)
         return tuple(gone)
 
-    async def _build(self, request: BuildRequest) -> None:
+    async def _build(self, request: BuildRequest) -> int:
         identity = request.recipe.identity
         while True:
             with self._alone(identity) as alone:
                 if alone:
-                    await self._build_alone(request)
-                    return
+                    return await self._build_alone(request)
             await asyncio.sleep(BRIEF_S)  # another process builds it
 
-    async def _build_alone(self, request: BuildRequest) -> None:
+    async def _build_alone(self, request: BuildRequest) -> int:
+        """Build it, unless another process has done it by now; comes out its size in bytes."""
         identity, target = request.recipe.identity, self._folder / request.recipe.identity
-        if await asyncio.to_thread(sealed, target, identity):
-            return
+        if found := await asyncio.to_thread(sealed, target, identity):
+            return found.size_bytes
         work = self._folder / f".building-{identity[:16]}-{secrets.token_hex(4)}"
         _remove_leftovers(self._folder, identity)
         try:
             with self._log_path(identity).open("w") as printed:
                 await self._make(request, work, printed.write)
-            await asyncio.to_thread(seal, work, identity)
+            made = await asyncio.to_thread(seal, work, identity)
             if target.exists():
                 await asyncio.to_thread(_take_away, target, self._folder)
             work.rename(target)
+            return made.size_bytes
         except SlipwayError as error:
             with self._log_path(identity).open("a") as printed:
                 printed.write(f"{error.message}\n")
