@@ -21,6 +21,7 @@ EMPTY = "application/vnd.oci.empty.v1+json"
 # Docker's image manifest version 2, schema 2, which most registries still hold
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 
 MANIFESTS = (MANIFEST, DOCKER_MANIFEST)

@@ -126,9 +126,9 @@ def _write_file(entry: Entry, path: Path, sink: _Sink) -> None:
             _copy(path, file.readinto, status.st_size, sink)
     except FileNotFoundError:
         raise Retryable(f"{path} went away before it was packaged", remedy="package it again") from None
-    except (PermissionError, IsADirectoryError) as error:
+    except OSError as error:
         raise Permanent(
-            f"{path} cannot be packaged: {error.strerror}", remedy="give a file that this user may read"
+            f"{path} cannot be packaged: {error.strerror or error}", remedy="give a file that this user may read"
         ) from None
 
 

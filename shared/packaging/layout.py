@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,35 +41,48 @@ class BlobWriter:
         return f"sha256:{self._hash.hexdigest()}"
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append."""
+        """Append. Raises Retryable when the disk does not take it."""
         self._hash.update(data)
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise _not_writable(self._layout, error) from error
         self.size_bytes += len(data)
 
     def commit(self) -> str:
-        """Put the blob in its place; its digest."""
-        self._file.flush()
+        """Put the blob in its place; its digest. Raises as `write`."""
         target = blob_path(self._layout, self.digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self._partial, target)
+        try:
+            self._file.flush()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._partial, target)
+        except OSError as error:
+            raise _not_writable(self._layout, error) from error
         return self.digest
 
 
 @contextmanager
 def new_blob(layout: Path) -> Iterator[BlobWriter]:
-    """A blob to write; without `commit` nothing stays. The layout's folder is made. Raises Retryable when the disk does
-    not take it."""
+    """A blob to write; without `commit` nothing stays. The layout's folder is made. Raises Retryable when it cannot."""
     partial = layout / f".partial-{secrets.token_hex(8)}"
     try:
         layout.mkdir(parents=True, exist_ok=True)
-        with partial.open("xb", buffering=READ_BYTES) as file:
-            yield BlobWriter(layout, file, partial)
+        file = partial.open("xb", buffering=READ_BYTES)
     except OSError as error:
-        raise Retryable(
-            f"{layout} cannot be written: {error.strerror or error}", remedy="make room there, or name another folder"
-        ) from error
+        raise _not_writable(layout, error) from error
+    try:
+        yield BlobWriter(layout, file, partial)
     finally:
         partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what could not be written belongs to no blob
+            file.close()
+
+
+def _not_writable(layout: Path, error: OSError) -> Retryable:
+    return Retryable(
+        f"the layout {layout} cannot be written: {error.strerror or error}",
+        remedy="make room there, or name another folder",
+    )
 
 
 def blob_path(layout: Path, digest: str) -> Path:
@@ -154,7 +167,7 @@ def write_index(layout: Path, manifests: Sequence[Descriptor], tag: str | None =
     manifest itself, or of several, one for each platform, the image index that is made of them. Other tags stay; the
     same tag and the same digest are replaced. Raises Invalid for no manifest, for two of one platform and for a tag
     that breaks TAG_RULE."""
-    if tag is not None and not _TAG.match(tag):
+    if tag is not None and not is_valid_tag(tag):
         raise Invalid(f"{tag[:200]!r} is not a tag (allowed: {TAG_RULE})")
     named = manifests[0] if len(manifests) == 1 else _image_index(layout, manifests)
     entry = named.document()
@@ -165,6 +178,11 @@ def write_index(layout: Path, manifests: Sequence[Descriptor], tag: str | None =
     _write(layout / "oci-layout", {"imageLayoutVersion": "1.0.0"})
     _write(layout / "index.json", {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
     return named
+
+
+def is_valid_tag(tag: str) -> bool:
+    """Whether `tag` keeps TAG_RULE (distribution-spec 1.1, "Pulling manifests")."""
+    return _TAG.match(tag) is not None
 
 
 def read_index(layout: Path) -> list[dict[str, Any]]:

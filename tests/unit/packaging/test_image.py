@@ -12,6 +12,7 @@ from shared.errors import ArtifactCorrupted, Invalid, NotFound, NotSupported
 from shared.packaging.base import base_of_layout, base_of_root
 from shared.packaging.descriptor import (
     CONFIG,
+    DOCKER_CONFIG,
     DOCKER_LAYER,
     DOCKER_MANIFEST,
     INDEX,
@@ -99,7 +100,7 @@ def test_a_damaged_base_is_refused(tmp_path: Path) -> None:
 def test_a_base_of_docker_types_becomes_oci(tmp_path: Path) -> None:
     layer = write_layer([Entry("a", b"")], tmp_path)
     config = {"os": "linux", "architecture": "arm64", "variant": "v8", "rootfs": {"diff_ids": [layer.diff_id]}}
-    written = put_blob(tmp_path, "application/vnd.docker.container.image.v1+json", canonical_json(config))
+    written = put_blob(tmp_path, DOCKER_CONFIG, canonical_json(config))
     for kind in (DOCKER_LAYER, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"):
         below = Descriptor(kind, layer.digest, layer.size_bytes).document()
         manifest = {"schemaVersion": 2, "config": written.document(), "layers": [below]}
