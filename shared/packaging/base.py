@@ -24,7 +24,8 @@ from shared.packaging.descriptor import (
 )
 from shared.packaging.entries import root_entries
 from shared.packaging.layer import Layer, write_layer, write_tar
-from shared.packaging.layout import READ_BYTES, REF_NAME, read_document, read_index
+from shared.packaging.layout import READ_BYTES, read_document, read_index, ref_name
+from shared.packaging.referrers import is_referrers_tag
 
 MAX_DEPTH = 4  # of indexes in indexes
 _LAYER_TYPES = {kind: kind for kind in (LAYER_TAR, LAYER_TAR_GZIP, LAYER_TAR_ZSTD)} | {DOCKER_LAYER: LAYER_TAR_GZIP}
@@ -86,9 +87,9 @@ def base_of_root(folder_or_tar: Path, layout: Path, *, platform: str = DEFAULT_P
 
 
 def _entry(folder: Path, tag: str | None) -> Descriptor:
-    entries = read_index(folder)
-    names = sorted({(entry.get("annotations") or {}).get(REF_NAME) or "(no tag)" for entry in entries})
-    found = [entry for entry in entries if tag in (None, (entry.get("annotations") or {}).get(REF_NAME))]
+    entries = [entry for entry in read_index(folder) if not is_referrers_tag(ref_name(entry))]
+    names = sorted({ref_name(entry) or "(no tag)" for entry in entries})
+    found = [entry for entry in entries if tag in (None, ref_name(entry))]
     if not found:
         raise NotFound(f"the image layout {folder} has no image {tag or ''}; it has {', '.join(names) or 'none'}")
     if len({entry["digest"] for entry in found}) > 1:

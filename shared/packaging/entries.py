@@ -35,6 +35,15 @@ class Entry:
         """Whether it is one."""
         return self.source is None and self.link_target is None
 
+    @property
+    def written_mode(self) -> int:
+        """The mode that it gets. Raises OSError when the file that decides it cannot be looked at."""
+        if self.mode is not None:
+            return self.mode
+        if isinstance(self.source, Path):
+            return 0o755 if self.source.stat().st_mode & stat.S_IXUSR else 0o644
+        return 0o755 if self.is_folder else 0o644
+
 
 def folder_entries(folder: Path, target: str = "") -> Iterator[Entry]:
     """What is in `folder`, sorted, at the path `target` of the image ("": its root): files, empty folders, and symbolic

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import struct
 import tarfile
 import zlib
@@ -105,12 +104,11 @@ def _write_entry(entry: Entry, sink: _Sink) -> None:
     if entry.link_target is not None:
         sink.write(_header(entry.target, tarfile.SYMTYPE, 0o777, link=entry.link_target))
     elif entry.source is None:
-        sink.write(_header(entry.target, tarfile.DIRTYPE, 0o755 if entry.mode is None else entry.mode))
+        sink.write(_header(entry.target, tarfile.DIRTYPE, entry.written_mode))
     elif isinstance(entry.source, Path):
         _write_file(entry, entry.source, sink)
     else:
-        mode = 0o644 if entry.mode is None else entry.mode
-        sink.write(_header(entry.target, tarfile.REGTYPE, mode, size_bytes=len(entry.source)))
+        sink.write(_header(entry.target, tarfile.REGTYPE, entry.written_mode, size_bytes=len(entry.source)))
         sink.write(entry.source)
         sink.write(_padding(len(entry.source)))
 
@@ -119,10 +117,7 @@ def _write_file(entry: Entry, path: Path, sink: _Sink) -> None:
     try:
         with path.open("rb", buffering=0) as file:
             status = os.fstat(file.fileno())
-            mode = entry.mode
-            if mode is None:
-                mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
-            sink.write(_header(entry.target, tarfile.REGTYPE, mode, size_bytes=status.st_size))
+            sink.write(_header(entry.target, tarfile.REGTYPE, entry.written_mode, size_bytes=status.st_size))
             _copy(path, file.readinto, status.st_size, sink)
     except FileNotFoundError:
         raise Retryable(f"{path} went away before it was packaged", remedy="package it again") from None

@@ -174,7 +174,7 @@ def write_index(layout: Path, manifests: Sequence[Descriptor], tag: str | None =
     if tag is not None:
         entry["annotations"] = {**entry.get("annotations", {}), REF_NAME: tag}
     others = [other for other in read_index(layout) if not _replaces(entry, other)]
-    entries = sorted([*others, entry], key=lambda each: (_ref_name(each) or "", each["digest"]))
+    entries = sorted([*others, entry], key=lambda each: (ref_name(each) or "", each["digest"]))
     _write(layout / "oci-layout", {"imageLayoutVersion": "1.0.0"})
     _write(layout / "index.json", {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
     return named
@@ -198,16 +198,17 @@ def read_index(layout: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _ref_name(entry: dict[str, Any]) -> str | None:
+def ref_name(entry: dict[str, Any]) -> str | None:
+    """The tag of an entry of index.json."""
     name = (entry.get("annotations") or {}).get(REF_NAME)
     return name if isinstance(name, str) else None
 
 
 def _replaces(entry: dict[str, Any], other: dict[str, Any]) -> bool:
-    tag = _ref_name(entry)
-    if tag is not None and _ref_name(other) == tag:
+    tag = ref_name(entry)
+    if tag is not None and ref_name(other) == tag:
         return True
-    return other["digest"] == entry["digest"] and _ref_name(other) in (None, tag)
+    return other["digest"] == entry["digest"] and ref_name(other) in (None, tag)
 
 
 def _image_index(layout: Path, manifests: Sequence[Descriptor]) -> Descriptor:

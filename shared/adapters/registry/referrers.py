@@ -7,17 +7,13 @@ from typing import Any
 from shared.adapters.registry.manifests import fetch_manifest, put_manifest
 from shared.adapters.registry.session import Session
 from shared.errors import Invalid, NotFound
-from shared.packaging.descriptor import INDEX, Descriptor, canonical_json
+from shared.packaging.descriptor import INDEX, Descriptor
 from shared.packaging.layout import parse_document
-
-
-def referrers_tag(digest: str) -> str:
-    """The tag under which the artifacts about `digest` are listed."""
-    return digest.replace(":", "-")
+from shared.packaging.referrers import index_with, referrers_tag
 
 
 async def tag_referrer(
-    opened: Session, repository: str, subject: str, referrer: Descriptor, manifest: dict[str, Any]
+    opened: Session, repository: str, subject: str, artifact: Descriptor, manifest: dict[str, Any]
 ) -> None:
     """Add an artifact's manifest to the index that the subject's tag names; once, however often it is pushed. Two that
     do so at the same moment may lose one of them, as the specification says; pushing again adds it."""
@@ -29,11 +25,5 @@ async def tag_referrer(
         listed = []
     if not isinstance(listed, list):
         raise Invalid(f"{repository}:{tag} is no index of artifacts", remedy="delete that tag, then push again")
-    if any(isinstance(entry, dict) and entry.get("digest") == referrer.digest for entry in listed):
-        return
-    kind = manifest.get("artifactType") or manifest["config"]["mediaType"]
-    entry = Descriptor(
-        referrer.media_type, referrer.digest, referrer.size_bytes, None, kind, manifest.get("annotations") or {}
-    )
-    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [*listed, entry.document()]}
-    await put_manifest(opened, repository, tag, canonical_json(index), INDEX)
+    if (index := index_with(listed, artifact, manifest)) is not None:
+        await put_manifest(opened, repository, tag, index, INDEX)
