@@ -1,0 +1,1 @@
+"""OCI images without a Docker daemon: layers, manifests, bills of materials, build contexts; the same bytes always."""
