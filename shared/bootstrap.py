@@ -23,6 +23,7 @@ from shared.image_intake import ImageIntake
 from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
+from shared.packaging.images import Images
 from shared.ports import (
     ArtifactInventory,
     ArtifactStore,
@@ -32,6 +33,7 @@ from shared.ports import (
     EventPublisher,
     EventSubscriptions,
     GitRemote,
+    ImageBuilder,
     ModelSource,
     UploadArea,
     WorkQueue,
@@ -66,6 +68,7 @@ class ControlPlane:
         self.intake = Intake(deps, self.loop, self.config_intake)
         self.git_intake = GitIntake(deps, self.loop)
         self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
+        self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)
         self.image_intake = ImageIntake(deps, self.loop, self.environments)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
@@ -129,6 +132,7 @@ def assemble(
     publisher: EventPublisher,
     subscriptions: EventSubscriptions,
     environments: EnvironmentBuilder,
+    images: ImageBuilder,
     clock: Clock,
 ) -> ControlPlane:
     """A control plane on these adapters."""
@@ -153,6 +157,7 @@ def assemble(
             garbage=GarbageCollector(store, artifacts, clock, retention_s=settings.artifact_retention_s),
             git=GitHosts(settings.git_repositories, _git_remote, _git_reporter),
             environments=environments,
+            images=images,
             open_source=_source_opener(settings, store, artifacts),
         )
     )
@@ -187,6 +192,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
     from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
     from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
+    from shared.adapters.local.image_builder import LocalImageBuilder
     from shared.adapters.local.resource_store import open_resource_store
     from shared.adapters.local.secrets import load_secrets
     from shared.adapters.local.signing import UrlSigner
@@ -205,6 +211,12 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         LocalEventPublisher(grid),
         LocalEventSubscriptions(grid),
         LocalEnvironmentBuilder(folder / "environments", settings.package_index_url),
+        LocalImageBuilder(
+            folder / "images",
+            base_image=settings.image_base,
+            repository=settings.image_repository,
+            index_url=settings.package_index_url,
+        ),
         clock,
     )
 

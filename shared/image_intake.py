@@ -14,7 +14,7 @@ from shared.errors import BadRequest
 from shared.events.types import IMAGE_PUSHED
 from shared.ports import ResourceQuery
 from shared.resources.base import Cause, Resource, ResourceKey
-from shared.resources.environment_build import BUILD_TERMINAL
+from shared.resources.build import BUILD_TERMINAL
 from shared.resources.environment_build import KIND as BUILD_KIND
 from shared.resources.events import Event
 

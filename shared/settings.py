@@ -68,6 +68,15 @@ class Settings(Document):
         default=1800, gt=0, description="how long building an environment may take"
     )
 
+    image_base: str = Field(
+        default="",
+        description="what images rest on whose environment names no image: a reference, an OCI layout, a root file system",
+    )
+    image_repository: str = Field(
+        default="", description="local: HOST/REPOSITORY that images are pushed to; empty: they stay in the data folder"
+    )
+    image_build_timeout_s: float = Field(default=1800, gt=0, description="how long packaging an image may take")
+
     cosmos_endpoint: str = Field(default="", description="azure: https://ACCOUNT.documents.azure.com")
     cosmos_database: str = Field(default="slipway", description="azure: database with the container `resources`")
     blob_account_url: str = Field(default="", description="azure: https://ACCOUNT.blob.core.windows.net")

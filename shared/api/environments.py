@@ -9,8 +9,8 @@ from shared.controllers.loop import WorkMessage
 from shared.errors import BadRequest, NotFound
 from shared.ports import ANY_KIND, ResourceQuery
 from shared.resources.base import Resource, is_valid_name
+from shared.resources.build import BuildStatus
 from shared.resources.environment import KIND
-from shared.resources.environment_build import EnvironmentBuildStatus
 from shared.resources.search import reference_term
 
 MAX_USERS = 100
@@ -59,7 +59,7 @@ async def get_environment_lock(request: ApiRequest, plane: ControlPlane) -> ApiR
 async def get_environment_log(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """What the builder printed so far; empty when nothing was to be built."""
     build = await plane.environments.build_of(await _version(request, plane))
-    log = EnvironmentBuildStatus.model_validate(build.status).log if build else None
+    log = BuildStatus.model_validate(build.status).log if build else None
     text = await plane.environments.text(log) if log else ""
     return ApiResponse(200, doc.EnvironmentText(text=text).model_dump(mode="json"))
 

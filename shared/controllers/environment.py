@@ -16,19 +16,17 @@ from shared.errors import Permanent
 from shared.events import types
 from shared.ports import ResourceQuery
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
+from shared.resources.build import BuildPhase, BuildStatus, StoredText
 from shared.resources.declared import DeclaredSpec
 from shared.resources.environment import KIND
 from shared.resources.environment_build import KIND as BUILD_KIND
 from shared.resources.environment_build import (
     TERMINAL,
     TRANSITIONS,
-    BuildPhase,
     EnvironmentBuildSpec,
-    EnvironmentBuildStatus,
     EnvironmentPhase,
     EnvironmentRecipe,
     EnvironmentVersionStatus,
-    StoredText,
 )
 from shared.resources.model import ModelFile
 
@@ -69,12 +67,12 @@ class _Version:
         self.deps = deps
         self.cause = cause
 
-    async def build(self) -> EnvironmentBuildStatus | None:
+    async def build(self) -> BuildStatus | None:
         """The build of its identity, None when it is not locked or there is none."""
         if not self.status.identity:
             return None
         found = await self.deps.store.read(ResourceKey(BUILD_KIND, self.status.identity))
-        return EnvironmentBuildStatus.model_validate(found.status) if found else None
+        return BuildStatus.model_validate(found.status) if found else None
 
     def begun(self) -> Outcome:
         """It is announced, and locked next."""
@@ -107,7 +105,7 @@ class _Version:
         self.status.phase = EnvironmentPhase.LOCKING
         return Outcome(self.status, unfinished=True, look_again_after_s=0)
 
-    def followed(self, build: EnvironmentBuildStatus) -> Outcome:
+    def followed(self, build: BuildStatus) -> Outcome:
         """What is so of its build is so of it."""
         phase = phase_of(BuildPhase(build.phase))
         self.status.location = build.location
@@ -157,7 +155,7 @@ class _Version:
             found = current[key]
             if found is not None and found.status["phase"] not in (BuildPhase.FAILED, BuildPhase.CANCELED):
                 return ()  # it is built, or being built, for somebody else
-            status = EnvironmentBuildStatus().model_dump(mode="json")
+            status = BuildStatus().model_dump(mode="json")
             return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
 
         await self.deps.committer.transact((key,), change, self.cause)

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.resources.environment_build import (
-    BUILD_TERMINAL,
-    TERMINAL,
-    BuildPhase,
-    EnvironmentBuildStatus,
-    EnvironmentPhase,
-)
+from shared.resources.build import BUILD_TERMINAL, BuildPhase, BuildStatus
+from shared.resources.environment_build import TERMINAL, EnvironmentPhase
 
 
 class Step(StrEnum):
@@ -59,7 +54,7 @@ class BuildLimits:
     timeout_s: float
 
 
-def decide_build(status: EnvironmentBuildStatus, limits: BuildLimits) -> BuildStep:
+def decide_build(status: BuildStatus, limits: BuildLimits) -> BuildStep:
     """The next step of a build."""
     if status.phase in BUILD_TERMINAL:
         return BuildStep.REST

@@ -49,6 +49,7 @@ class Deps:
     garbage: GarbageCollector
     git: GitHosts
     environments: EnvironmentBuilder
+    images: ImageBuilder
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

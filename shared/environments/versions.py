@@ -10,17 +10,11 @@ from shared.errors import Invalid, NotFound
 from shared.events import types
 from shared.ports import ArtifactStore, ResourceQuery
 from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
+from shared.resources.build import BUILD_TERMINAL, BuildStatus, StoredText
 from shared.resources.declared import AssetHeadStatus
 from shared.resources.environment import KIND
-from shared.resources.environment_build import (
-    BUILD_TERMINAL,
-    TERMINAL,
-    EnvironmentBuildStatus,
-    EnvironmentPhase,
-    EnvironmentVersionStatus,
-    StoredText,
-)
 from shared.resources.environment_build import KIND as BUILD_KIND
+from shared.resources.environment_build import TERMINAL, EnvironmentPhase, EnvironmentVersionStatus
 
 PAGE = 200
 
@@ -90,7 +84,7 @@ class EnvironmentVersions:
         """Have the identity of a version built again, and the version follow it; nothing for one under way."""
         build = await self.build_of(version)
         if build is not None:
-            await self._change(build, EnvironmentBuildStatus().model_dump(mode="json"), cause, BUILD_TERMINAL)
+            await self._change(build, BuildStatus().model_dump(mode="json"), cause, BUILD_TERMINAL)
         status = EnvironmentVersionStatus.model_validate(version.status)
         status.phase, status.outdated = EnvironmentPhase.PENDING, ""
         await self._change(version, status.model_dump(mode="json"), cause, TERMINAL)

@@ -26,6 +26,8 @@ ENVIRONMENT_REGISTERED = "Slipway.EnvironmentRegistered"
 ENVIRONMENT_BUILT = "Slipway.EnvironmentBuilt"
 ENVIRONMENT_BUILD_FAILED = "Slipway.EnvironmentBuildFailed"
 ENVIRONMENT_BUILD_CANCELED = "Slipway.EnvironmentBuildCanceled"
+IMAGE_PACKAGED = "Slipway.ImagePackaged"
+IMAGE_FAILED = "Slipway.ImageFailed"
 UPLOAD_REGISTERED = "Slipway.UploadRegistered"
 UPLOAD_WAITING = "Slipway.UploadWaiting"
 UPLOAD_FAILED = "Slipway.UploadFailed"
@@ -56,6 +58,8 @@ PUBLISHED: dict[str, str] = {
     ENVIRONMENT_BUILT: "a version of an environment can be used",
     ENVIRONMENT_BUILD_FAILED: "a version of an environment could not be locked or built",
     ENVIRONMENT_BUILD_CANCELED: "the build of an environment was canceled",
+    IMAGE_PACKAGED: "a model was packaged as an image",
+    IMAGE_FAILED: "a model could not be packaged as an image, or that was canceled",
     UPLOAD_WAITING: "a manifest arrived before its files",
     UPLOAD_REGISTERED: "an upload became a model version",
     UPLOAD_FAILED: "an upload was refused, or its files did not come in time",

@@ -19,6 +19,7 @@ from shared.ports.artifacts import (
 from shared.ports.clock import Clock
 from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
+from shared.ports.images import ImageBuilder, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.sources import ModelSource, SourceObject
 from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write
@@ -40,6 +41,8 @@ __all__ = [
     "EventPublisher",
     "EventSubscriptions",
     "GitRemote",
+    "ImageBuilder",
+    "ImageRequest",
     "LargeFile",
     "ModelSource",
     "Outbox",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field, field_validator
 
-from shared.resources.base import Document, Status
+from shared.resources.base import Document
+from shared.resources.build import StoredText
 from shared.resources.declared import AssetVersionStatus
 from shared.resources.model import ModelFile
 
@@ -40,13 +40,6 @@ class EnvironmentRecipe(Document):
     def has_layers(self) -> bool:
         """Whether anything is to be built on the base; False for an image that is taken as it is."""
         return bool(self.lock or self.conda_packages or self.context) or self.base_image is None
-
-
-class StoredText(Document):
-    """A text in the artifact store."""
-
-    sha256: str  # its name there
-    size_bytes: int  # its length
 
 
 class EnvironmentPhase(StrEnum):
@@ -95,43 +88,8 @@ class EnvironmentVersionStatus(AssetVersionStatus):
         return phase or EnvironmentPhase.PENDING
 
 
-class BuildPhase(StrEnum):
-    """Where a build is on its way."""
-
-    QUEUED = "Queued"  # nothing runs yet
-    BUILDING = "Building"  # the builder works on it
-    SUCCEEDED = "Succeeded"  # it is there, whole and verified
-    FAILED = "Failed"  # the builder said why; nothing of it is used
-    CANCELED = "Canceled"  # somebody asked for that
-
-
-_B = BuildPhase
-BUILD_TRANSITIONS: dict[BuildPhase, frozenset[BuildPhase]] = {
-    _B.QUEUED: frozenset({_B.BUILDING, _B.FAILED, _B.CANCELED}),
-    _B.BUILDING: frozenset({_B.SUCCEEDED, _B.FAILED, _B.CANCELED}),
-    _B.SUCCEEDED: frozenset({_B.QUEUED}),
-    _B.FAILED: frozenset({_B.QUEUED}),
-    _B.CANCELED: frozenset({_B.QUEUED}),
-}
-BUILD_TERMINAL = frozenset({_B.SUCCEEDED, _B.FAILED, _B.CANCELED})
-
-
 class EnvironmentBuildSpec(Document):
     """What is built, once for everybody: the build's name is the recipe's identity."""
 
     recipe: EnvironmentRecipe  # what decides what it is
     lock: StoredText | None = None  # the lock as a file, for the builder
-
-
-class EnvironmentBuildStatus(Status):
-    """What is so of a build."""
-
-    phase: BuildPhase = BuildPhase.QUEUED
-    run_id: str = ""  # the builder's name of the run under way or done; "" before one was begun
-    cancel_requested: bool = False  # whether somebody wants it to end
-    log: StoredText | None = None  # what the builder printed so far; None before it printed anything
-    log_tail: list[str] = Field(default_factory=list)  # its last lines, kept here for who looks at a failure
-    location: str = ""  # where the environment is: a folder, or an image by digest
-    size_bytes: int = 0  # what it takes on the disk, or as an image; 0 when not known
-    started_at: datetime | None = None  # when the builder began
-    finished_at: datetime | None = None  # when it ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import Invalid
-from shared.resources import environment_build, model, run, subscription, sync, upload
+from shared.resources import build, environment_build, image, model, run, subscription, sync, upload
 from shared.resources.base import Document, Status
 from shared.resources.declared import DECLARED_KINDS, RECONCILED, DeclaredSpec
 
@@ -32,10 +32,11 @@ KINDS: dict[str, Kind] = {
         Kind(
             environment_build.KIND,
             environment_build.EnvironmentBuildSpec,
-            environment_build.EnvironmentBuildStatus,
+            build.BuildStatus,
             None,
             True,
         ),
+        Kind(image.KIND, image.ImageSpec, image.ImageStatus, None, True),
         Kind(run.KIND, run.RunSpec, Status, None),
         Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
         Kind(sync.KIND, sync.SyncSpec, sync.SyncStatus, None, True),

@@ -8,12 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from shared.resources.base import Condition, Document, Resource
-from shared.resources.environment_build import (
-    BuildPhase,
-    EnvironmentBuildStatus,
-    EnvironmentPhase,
-    EnvironmentVersionStatus,
-)
+from shared.resources.build import BuildPhase, BuildStatus
+from shared.resources.environment_build import EnvironmentPhase, EnvironmentVersionStatus
 
 
 class EnvironmentBuild(Document):
@@ -29,7 +25,7 @@ class EnvironmentBuild(Document):
     @classmethod
     def of(cls, resource: Resource) -> EnvironmentBuild:
         """The answer for a stored build."""
-        status = EnvironmentBuildStatus.model_validate(resource.status)
+        status = BuildStatus.model_validate(resource.status)
         return cls.model_validate(status.model_dump(include=set(cls.model_fields)))
 
 

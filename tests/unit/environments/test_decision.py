@@ -8,15 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.controllers.environment_decision import BuildLimits, BuildStep, Step, decide, decide_build, phase_of
-from shared.resources.environment_build import (
-    BUILD_TERMINAL,
-    BUILD_TRANSITIONS,
-    TERMINAL,
-    TRANSITIONS,
-    BuildPhase,
-    EnvironmentBuildStatus,
-    EnvironmentPhase,
-)
+from shared.resources.build import BUILD_TERMINAL, BUILD_TRANSITIONS, BuildPhase, BuildStatus
+from shared.resources.environment_build import TERMINAL, TRANSITIONS, EnvironmentPhase
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -42,7 +35,7 @@ def test_every_phase_of_a_version_has_its_step(phase: EnvironmentPhase, build: B
 )
 def test_every_phase_of_a_build_has_its_step(phase: BuildPhase, cancel: bool, took_s: float | None) -> None:
     begun = None if took_s is None else NOW - timedelta(seconds=took_s)
-    status = EnvironmentBuildStatus(phase=phase, cancel_requested=cancel, started_at=begun)
+    status = BuildStatus(phase=phase, cancel_requested=cancel, started_at=begun)
     step = decide_build(status, BuildLimits(NOW, 60))
     if phase in BUILD_TERMINAL:
         assert step == BuildStep.REST
