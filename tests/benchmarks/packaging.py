@@ -99,8 +99,8 @@ def _table(seconds: dict[str, list[float]], peaks_mb: list[float], size_bytes: i
     ]
     columns = ("case", "seconds", "MB/s", "of tar's rate", "peak MB")
     note = (
-        f"{len(shares)} interleaved rounds of whole processes, Python's start included; the model is in the page cache, "
-        "what is written is not synced to the disk. "
+        f"{len(shares)} interleaved rounds of whole processes, Python's start included; the model is in the page "
+        "cache, what is written is not synced to the disk. "
         f"Goals: at least {GOAL_RATE} %, under {GOAL_MB} MB."
     )
     return Table(f"A model of {size_bytes / 1e6:.0f} MB", columns, rows, note)
