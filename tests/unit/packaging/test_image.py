@@ -31,10 +31,10 @@ from shared.packaging.layer import Entry, write_layer
 from shared.packaging.layout import blob_path, put_blob, read_document, read_index
 from tests.unit.packaging.made import files_of, member, tar_of
 
-KEYS = (
-    "config layers rootfs diff_ids os architecture variant history Env Labels ExposedPorts mediaType digest size "
-    "platform manifests annotations artifactType"
-).split()
+KEYS = [
+    "config", "layers", "rootfs", "diff_ids", "os", "architecture", "variant", "history", "Env", "Labels",
+    "ExposedPorts", "mediaType", "digest", "size", "platform", "manifests", "annotations", "artifactType",
+]  # fmt: skip
 CONFIGURED = ImageConfig(
     env={"B": "2", "A": "1=1"}, entrypoint=("/bin/serve",), cmd=("--port", "5001"), working_dir="/app",
     user="65532:65532", exposed_ports=(5001,), labels={"model": "diabetes:3"},
