@@ -19,6 +19,7 @@ from shared.packaging.descriptor import (
     LAYER_TAR_ZSTD,
     MANIFESTS,
     Descriptor,
+    checked_digest,
     platform_document,
     platform_of,
 )
@@ -64,8 +65,9 @@ def base_of_manifest(folder: Path, digest: str, platform: str = DEFAULT_PLATFORM
     manifest = read_document(folder, digest)
     where = f"the manifest {digest} of {folder}"
     config = read_document(folder, Descriptor.parse(manifest.get("config"), where).digest)
-    diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
-    listed = [Descriptor.parse(each, where) for each in manifest.get("layers") or ()]
+    _check_config(config, where)
+    diff_ids = [checked_digest(each, where) for each in config["rootfs"]["diff_ids"]]
+    listed = Descriptor.parse_all(manifest.get("layers"), where)
     if len(diff_ids) != len(listed):
         raise Invalid(f"{where} has {len(listed)} layers, its config {len(diff_ids)}")
     if (found := platform_of(config)) != platform:
@@ -111,12 +113,25 @@ def _find(folder: Path, entry: Descriptor, platform: str) -> str:
 def choose_platform(index: Mapping[str, Any], platform: str, where: str) -> Descriptor:
     """The entry of an image index that is for `platform`, or an index further down that says no platform. Raises
     NotFound when there is none."""
-    entries = [Descriptor.parse(each, where) for each in index.get("manifests") or ()]
+    entries = Descriptor.parse_all(index.get("manifests"), where)
     for entry in entries:
         if entry.platform == platform or (entry.platform is None and entry.media_type in INDEXES):
             return entry
     there = sorted({entry.platform for entry in entries if entry.platform})
     raise NotFound(f"{where} has no image for {platform}; it has {', '.join(there) or 'none'}")
+
+
+def _check_config(document: Mapping[str, Any], where: str) -> None:
+    """Raises Invalid when what is read of a config has not the form of OCI image-spec, config.md."""
+    config, rootfs = document.get("config"), document.get("rootfs")
+    sound = isinstance(rootfs, dict) and isinstance(rootfs.get("diff_ids"), list)
+    sound = sound and isinstance(config, dict | None) and isinstance(document.get("history"), list | None)
+    if sound and isinstance(config, dict):
+        env = config.get("Env") or []
+        sound = isinstance(env, list) and all(isinstance(each, str) for each in env)
+        sound = sound and all(isinstance(config.get(key), dict | None) for key in ("Labels", "ExposedPorts"))
+    if not sound:
+        raise Invalid(f"the config of {where} has not the form of one", remedy="use another base image")
 
 
 def _layer_type(layer: Descriptor, where: str) -> str:

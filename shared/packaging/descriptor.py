@@ -61,18 +61,26 @@ class Descriptor:
         try:
             media_type, size_bytes = document["mediaType"], document["size"]
             digest = checked_digest(document["digest"], where)
-        except (TypeError, KeyError) as error:
-            raise Invalid(f"{where} holds a descriptor without {error.args[0] if error.args else 'fields'}") from None
+        except (TypeError, KeyError, IndexError):
+            raise Invalid(f"{where} holds a descriptor without its mediaType, digest or size") from None
         if not isinstance(media_type, str) or type(size_bytes) is not int or size_bytes < 0:
             raise Invalid(f"{where} holds a descriptor of {digest} whose mediaType or size is wrong")
+        kind, annotations = document.get("artifactType"), document.get("annotations")
         return cls(
             media_type,
             digest,
             size_bytes,
             platform_of(document.get("platform")),
-            document.get("artifactType"),
-            document.get("annotations") or {},
+            kind if isinstance(kind, str) else None,
+            annotations if isinstance(annotations, dict) else {},
         )
+
+    @classmethod
+    def parse_all(cls, documents: Any, where: str) -> list[Descriptor]:
+        """Those of a list; none of what is absent. Raises Invalid for what is no list of descriptors."""
+        if not isinstance(documents, list | None):
+            raise Invalid(f"{where} has something else in the place of a list of descriptors")
+        return [cls.parse(each, where) for each in documents or ()]
 
 
 def checked_digest(digest: Any, where: str) -> str:
@@ -94,10 +102,8 @@ def platform_of(document: Any) -> str | None:
     it says so or not, as containerd normalises it."""
     if not isinstance(document, dict) or not (document.get("os") and document.get("architecture")):
         return None
-    parts = [document["os"], document["architecture"], document.get("variant")]
-    if parts[1:] == ["arm64", "v8"]:
-        parts[2] = None
-    return "/".join(str(part) for part in parts if part)
+    named = "/".join(str(document[key]) for key in ("os", "architecture", "variant") if document.get(key))
+    return named.removesuffix("/v8") if named.endswith("arm64/v8") else named
 
 
 def canonical_json(document: Any) -> bytes:

@@ -193,14 +193,14 @@ def read_index(layout: Path) -> list[dict[str, Any]]:
     entries = parse_document(path.read_bytes(), str(path)).get("manifests")
     if not isinstance(entries, list):
         raise Invalid(f"{path} has no list of manifests")
-    for entry in entries:
-        Descriptor.parse(entry, str(path))
+    Descriptor.parse_all(entries, str(path))
     return entries
 
 
 def ref_name(entry: dict[str, Any]) -> str | None:
     """The tag of an entry of index.json."""
-    name = (entry.get("annotations") or {}).get(REF_NAME)
+    annotations = entry.get("annotations")
+    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
     return name if isinstance(name, str) else None
 
 
@@ -224,5 +224,10 @@ def _image_index(layout: Path, manifests: Sequence[Descriptor]) -> Descriptor:
 
 def _write(path: Path, document: dict[str, Any]) -> None:
     partial = path.with_name(f".partial-{secrets.token_hex(8)}")
-    partial.write_bytes(canonical_json(document))
-    os.replace(partial, path)
+    try:
+        partial.write_bytes(canonical_json(document))
+        os.replace(partial, path)
+    except OSError as error:
+        raise _not_writable(path.parent, error) from error
+    finally:
+        partial.unlink(missing_ok=True)

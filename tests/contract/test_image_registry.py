@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -18,7 +19,7 @@ from aiohttp import web
 from shared.adapters.registry import Credentials, DistributionRegistry
 from shared.adapters.registry.referrers import referrers_tag
 from shared.errors import ArtifactCorrupted, Invalid, NotFound, Permanent, Retryable, SlipwayError, TooLarge
-from shared.packaging.base import base_of_layout
+from shared.packaging.base import base_of_layout, base_of_manifest
 from shared.packaging.descriptor import EMPTY, INDEX, MANIFEST, Descriptor, canonical_json
 from shared.packaging.extract import unpack
 from shared.packaging.image import ImageConfig, assemble, write_index
@@ -369,6 +370,32 @@ async def test_https_is_needed_and_its_certificate_checked(tmp_path: Path) -> No
 async def test_nobody_listens(tmp_path: Path, unused_tcp_port: int) -> None:
     with pytest.raises(Retryable, match="broke off"):
         await DistributionRegistry(f"127.0.0.1:{unused_tcp_port}", retry_delay_s=0.01).resolve(REPOSITORY, "1")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT"])
+async def test_a_registry_that_does_not_go_on_is_given_up(double: RegistryDouble, tmp_path: Path, method: str) -> None:
+    ended = asyncio.Event()
+
+    async def hang(request: web.Request) -> web.Response | None:
+        if request.method == method and (method == "HEAD" or (request.content_length or 0) > 1 << 20):
+            await ended.wait()  # without reading what is sent
+        return None
+
+    double.interfere = hang
+    named = image(tmp_path, random.Random(1).randbytes(24 << 20))  # more than the sockets hold
+    with pytest.raises(Retryable, match=r"broke off: .*Timeout"):
+        await client(double, progress_timeout_s=0.2).push(tmp_path, named, REPOSITORY, "1")
+    ended.set()
+
+
+async def test_a_pulled_image_is_a_base(double: RegistryDouble, tmp_path: Path) -> None:
+    await client(double).push(tmp_path / "theirs", image(tmp_path / "theirs"), REPOSITORY, "1")
+    pulled = await client(double).pull(REPOSITORY, "1", tmp_path / "pulled")
+    base = base_of_manifest(tmp_path / "pulled", pulled.digest)
+    layer = write_layer([Entry("app/score.py", b"")], tmp_path / "ours")
+    named = assemble(tmp_path / "ours", [layer], ImageConfig(), base=base)
+    await asyncio.to_thread(unpack, tmp_path / "ours", named.digest, tmp_path / "out")
+    assert files_of(tmp_path / "out") == {"app/model.bin": b"model", "app/score.py": b""}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator
 
 from shared.adapters.registry.session import Session, pieces
 from shared.errors import ArtifactCorrupted, TooLarge
@@ -57,13 +58,19 @@ async def put_manifest(
     """PUT a manifest's bytes; the digest that the registry says (None: it does not), and whether it lists referrers
     itself ("Pushing Manifests with Subject": OCI-Subject)."""
     url, what = opened.root / repository / "manifests" / reference, f"{repository}:{reference}"
-    headers = {"Content-Type": media_type}
+    headers = {"Content-Type": media_type, "Content-Length": str(len(content))}
 
     async def put() -> tuple[str | None, bool]:
-        async with opened.request("PUT", url, what, expected=(201,), headers=headers, body=lambda: content) as response:
+        async with opened.request(
+            "PUT", url, what, expected=(201,), headers=headers, body=lambda: _once(content)
+        ) as response:
             return response.headers.get(DIGEST_HEADER), "OCI-Subject" in response.headers
 
     return await opened.tried(put)
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content
 
 
 def digest_of(content: bytes) -> str:

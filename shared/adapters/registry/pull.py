@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.registry.manifests import digest_of, fetch_manifest
+from shared.adapters.registry.manifests import fetch_manifest
 from shared.adapters.registry.session import NotNow, Session, pieces
 from shared.errors import ArtifactCorrupted, Invalid, NotFound, TooLarge
 from shared.packaging.base import MAX_DEPTH, choose_platform
@@ -27,20 +28,21 @@ class Pull:
             where = f"{self._repository}:{reference}"
             content, media_type = await fetch_manifest(self._session, self._repository, reference)
             document = parse_document(content, where)
-            media_type = document.get("mediaType") or media_type
+            media_type = str(document.get("mediaType") or media_type)
             if media_type in MANIFESTS:
                 found = await self._blobs(document, where, platform)
-                await asyncio.to_thread(put_blob, self._layout, media_type, content)
-                return Descriptor(media_type, digest_of(content), len(content), found, document.get("artifactType"))
+                stored = await asyncio.to_thread(put_blob, self._layout, media_type, content)
+                kind = document.get("artifactType")
+                return replace(stored, platform=found, artifact_type=kind if isinstance(kind, str) else None)
             if media_type not in INDEXES:
-                raise Invalid(f"{where} is no image but {str(media_type)[:100]}")
+                raise Invalid(f"{where} is no image but {media_type[:100]}")
             reference = choose_platform(document, platform, where).digest
         raise Invalid(f"{self._repository} has indexes in indexes, more than {MAX_DEPTH} deep")
 
     async def _blobs(self, manifest: dict[str, Any], where: str, platform: str) -> str | None:
         """Fetch what the manifest names; the platform, which an artifact has none of."""
         config = Descriptor.parse(manifest.get("config"), where)
-        layers = [Descriptor.parse(each, where) for each in manifest.get("layers") or ()]
+        layers = Descriptor.parse_all(manifest.get("layers"), where)
         size_bytes = sum(each.size_bytes for each in (config, *layers))
         if size_bytes > self._max_image_bytes:
             raise TooLarge(f"{where} has {size_bytes} bytes (allowed: {self._max_image_bytes})")

@@ -28,11 +28,11 @@ class Push:
         """A manifest or an index, after all that it names (distribution-spec 1.1, "Pushing Manifests")."""
         document = await asyncio.to_thread(read_document, self._layout, descriptor.digest)
         where = f"{descriptor.digest} of {self._layout}"
-        for each in document.get("manifests") or ():
-            child = Descriptor.parse(each, where)
+        for child in Descriptor.parse_all(document.get("manifests"), where):
             await self.manifest(child, child.digest)
-        for each in ([document["config"]] if "config" in document else []) + (document.get("layers") or []):
-            await self._blob(Descriptor.parse(each, where))
+        configs = Descriptor.parse_all([document["config"]] if "config" in document else [], where)
+        for blob in (*configs, *Descriptor.parse_all(document.get("layers"), where)):
+            await self._blob(blob)
         understood = await self._put(descriptor, reference)
         if "subject" in document and not understood:
             subject = Descriptor.parse(document["subject"], where)

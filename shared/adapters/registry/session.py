@@ -24,7 +24,7 @@ MAX_ERROR_BYTES = 64 << 10
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CODE = re.compile(r"[A-Z_]{1,64}\Z")  # distribution-spec 1.1, "Error Codes"
 T = TypeVar("T")
-Body = Callable[[], AsyncIterable[bytes] | bytes]  # called again for each try
+Body = Callable[[], AsyncIterable[bytes]]  # called again for each try
 
 
 class NotNow(Retryable):
@@ -81,13 +81,15 @@ class Session:
         The Authorization header goes to the registry itself alone. Raises NotFound, NotNow, Permanent, Invalid, also
         while the answer is read."""
         try:
-            for _ in range(MAX_REDIRECTS + 1):
-                async with self._authorized(method, url, headers or {}, body) as response:
-                    if method not in ("GET", "HEAD") or response.status not in _REDIRECTS:
-                        await _check(response, what, expected)
-                        yield response
-                        return
-                    url = self.joined(url, response.headers.get("Location", ""))
+            async with asyncio.timeout(None) as stalled:
+                sent = self._watched(body, stalled) if body else None
+                for _ in range(MAX_REDIRECTS + 1):
+                    async with self._authorized(method, url, headers or {}, sent) as response:
+                        if method not in ("GET", "HEAD") or response.status not in _REDIRECTS:
+                            await _check(response, what, expected)
+                            yield response
+                            return
+                        url = self.joined(url, response.headers.get("Location", ""))
         except aiohttp.ClientConnectorCertificateError:
             raise Invalid(f"the certificate of {url.host} is not accepted", remedy="trust its issuer") from None
         except aiohttp.InvalidURL:  # its text holds the query
@@ -95,6 +97,18 @@ class Session:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NotNow(f"{what}: the registry {self._options.registry} broke off: {type(error).__name__}") from None
         raise Invalid(f"{what}: redirected more than {MAX_REDIRECTS} times")
+
+    def _watched(self, body: Body, stalled: asyncio.Timeout) -> Body:
+        """A body whose sending ends `stalled` when nobody takes the next piece: aiohttp has no limit for that."""
+        loop, limit_s = asyncio.get_running_loop(), self._options.progress_timeout_s
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async for piece in body():
+                stalled.reschedule(loop.time() + limit_s)
+                yield piece
+            stalled.reschedule(None)
+
+        return pieces
 
     def joined(self, url: URL, location: str) -> URL:
         """The URL of a Location header (RFC 9110, section 10.2.2). Raises Invalid for one that is not safe."""
