@@ -1,4 +1,4 @@
-"""`python -m shared.scoring --model FOLDER_OR_FILE --port N`, or with --entry-script. Settings are in the environment."""
+"""`python -m shared.scoring --model FOLDER_OR_FILE --port N`, or --entry-script PATH; more settings by environment."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import uuid
 
 from shared.scoring.errors import HeadersTooLarge
 from shared.scoring.http.messages import Headers, Request
@@ -14,8 +13,9 @@ _random = random.Random()  # noqa: S311 - ids need to differ, not to be secret
 
 
 def new_id() -> str:
-    """A random UUID (version 4)."""
-    return str(uuid.UUID(int=_random.getrandbits(128), version=4))
+    """A random UUID (RFC 9562, version 4), several times faster than uuid.uuid4."""
+    digits = f"{_random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[_random.getrandbits(2)]}{digits[17:20]}-{digits[20:]}"
 
 
 def identify(request: Request) -> Headers:

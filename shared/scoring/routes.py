@@ -65,7 +65,7 @@ class Reply:
             action(*arguments)
         except RequestError as error:
             self.fail(error)
-        except Exception:  # the boundary: a defect here must cost one answer, not the server
+        except Exception:  # noqa: BLE001 - the boundary: a defect here must cost one answer, not the server
             LOGGER.exception("answering failed", extra={"request_id": self.request.id, "route": self.route.name})
             self.fail(InternalError("An unexpected internal error occurred. Check the logs for more info."))
 

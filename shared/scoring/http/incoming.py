@@ -48,6 +48,7 @@ class Incoming:
         self.parser = httptools.HttpRequestParser(self)
         self.closed = False
         self.body_bytes = 0
+        self.chunk_bytes = 0  # of the data that are being parsed
         self._begin()
 
     def _begin(self) -> None:
@@ -104,9 +105,9 @@ class Incoming:
 
     def _header_fault(self, request: Request) -> RequestError | None:
         headers, limits = request.headers, self._limits
-        size_bytes = len(self._target)
-        for name, value in self._raw_headers:
-            size_bytes += len(name) + len(value)
+        size_bytes = self.chunk_bytes
+        if size_bytes > limits.max_header_bytes:  # with others' bytes, perhaps: only now they are counted one by one
+            size_bytes = len(self._target) + sum(len(name) + len(value) for name, value in self._raw_headers)
         if size_bytes > limits.max_header_bytes or len(self._raw_headers) > limits.max_headers:
             return HeadersTooLarge(f"more than {limits.max_header_bytes} bytes or {limits.max_headers} headers")
         if b"host" not in headers and self.parser.get_http_version() == "1.1":

@@ -90,6 +90,7 @@ class HttpProtocol(asyncio.Protocol):
             return
         if self._phase is Phase.IDLE:
             self._enter(Phase.HEADERS)
+        self._incoming.chunk_bytes = len(data)
         try:
             self._feed(data)
         except httptools.HttpParserUpgrade:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 import onnxruntime
 
 from shared.scoring.errors import StartError
+from shared.scoring.models.cpus import usable_threads
 from shared.scoring.models.signature import Array, Signature, signature, tensor, zeros
 
 _COLUMNS = ("columns", "feature_names")  # keys of the model's own metadata that name a matrix's columns
 _SAMPLES = ("sample_input.json", "input_example.json")
+_SLOW_S = 0.001  # a row of a faster model costs less than waking further threads for it
 _PREFERRED = ("CUDAExecutionProvider", "CPUExecutionProvider")
 Outputs = dict[str, Any]  # an array, or a list with an item for each row (of sequences and maps)
 
@@ -21,15 +24,14 @@ Outputs = dict[str, Any]  # an array, or a list with an item for each row (of se
 class OnnxModel:
     """A loaded model. `run` may be called from several threads."""
 
-    def __init__(self, name: str, version: str, path: Path, threads: int) -> None:
-        """Raises StartError when the file is no model that onnxruntime can run."""
+    def __init__(self, name: str, version: str, path: Path, threads: int = 0) -> None:
+        """With 0 threads `warm_up` decides. Raises StartError when the file is no model that onnxruntime can run."""
         self.name = name
         self.version = version
         self.path = path
-        try:
-            self._session = _open(path, threads)
-        except Exception as error:
-            raise StartError(f"{path.name} is no ONNX model that onnxruntime can run: {error}") from error
+        self.threads = threads or 1
+        self._undecided = threads == 0
+        self._session = _open(path, self.threads)
         self.signature = _signature_of(self._session)
         self.sample = _sample_beside(path)
         self.providers: list[str] = list(self._session.get_providers())
@@ -40,10 +42,18 @@ class OnnxModel:
         return dict(zip(self._names, self._session.run(self._names, feeds), strict=True))
 
     def warm_up(self) -> bool:
-        """Run zeros once or twice; whether rows of several requests can be one call: the model says that any number is
-        taken, and gives a row for each. Raises StartError when a model that takes any number fails on them."""
-        single = self._try(1)
-        if not self.signature.batchable or single is None:
+        """Run zeros, and take more threads when that is slow; whether rows of several requests can be one call: the
+        model says that any number is taken, and gives a row for each. Raises StartError."""
+        if self._try(1) is None:
+            return False
+        began = time.perf_counter()
+        self._try(1)
+        threads = usable_threads()
+        if self._undecided and threads > 1 and time.perf_counter() - began > _SLOW_S:
+            self.threads = threads
+            self._session = _open(self.path, threads)
+            self._try(1)
+        if not self.signature.batchable:
             return False
         double = self._try(2)
         return double is not None and all(len(output) == 2 for output in double.values())
@@ -56,6 +66,7 @@ class OnnxModel:
 
 
 def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Raises StartError when the file is no model that onnxruntime can run."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -63,7 +74,10 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     available = onnxruntime.get_available_providers()
     providers = [name for name in _PREFERRED if name in available]
-    return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:
+        raise StartError(f"{path.name} is no ONNX model that onnxruntime can run: {error}") from error
 
 
 def _signature_of(session: onnxruntime.InferenceSession) -> Signature:

@@ -49,8 +49,8 @@ def _listed(values: Any) -> list[Any]:
 
 
 def body_of(outputs: Outputs, key: str) -> bytes:
-    """The answer of /score. To Power BI's Inputs it is Results (both names by Azure ML's contract); to anything else the
-    bare values, as an entry script would return them."""
+    """The answer of /score. To Power BI's Inputs it is Results (both names by Azure ML's contract); to anything else it
+    is the bare values, as an entry script would return them."""
     if key == "Inputs":
         return dump({"Results": records(outputs)})
     return dump(columns(outputs))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from shared.scoring.errors import NotFound, StartError
-from shared.scoring.models.cpus import usable_threads
 from shared.scoring.models.onnx_model import OnnxModel
 
 
@@ -44,9 +43,8 @@ class ModelStore:
 
     @classmethod
     def load(cls, path: Path, threads: int) -> ModelStore:
-        """All models of a file or folder; threads 0 takes what the container allows. Raises StartError."""
-        count = threads or usable_threads()
-        return cls([OnnxModel(name, version, file, count) for name, version, file in find(path)])
+        """All models of a file or folder. Raises StartError."""
+        return cls([OnnxModel(name, version, file, threads) for name, version, file in find(path)])
 
     @property
     def all(self) -> list[OnnxModel]:
