@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from shared.scoring.backend import Backend, load_models
+from shared.scoring.backend import Backend, load_models, load_script
 from shared.scoring.errors import StartError
 from shared.scoring.logs import LOGGER, set_up
 from shared.scoring.metrics import Metrics
@@ -38,9 +38,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     settings = from_environment(os.environ)
+    script = arguments.entry_script
+    if (
+        script is None
+        and arguments.model is None
+        and not settings.entry_script
+        and (settings.app_root / "main.py").is_file()
+    ):
+        script = "main.py"  # as azureml-inference-server-http takes it
+    if arguments.entry_script is not None and "AML_APP_ROOT" not in os.environ:
+        settings = dataclasses.replace(settings, app_root=Path.cwd())
+    if arguments.model is not None:
+        os.environ["AZUREML_MODEL_DIR"] = str(arguments.model)  # for init()
     given = {
         "model_dir": arguments.model,
-        "entry_script": arguments.entry_script,
+        "entry_script": script,
         "host": arguments.host,
         "port": arguments.port,
     }
@@ -58,12 +70,13 @@ def _uvloop() -> ModuleType | None:
 async def _serve(settings: Settings) -> None:
     metrics = Metrics()
     service = Service(settings, metrics)
-    path = settings.model_dir
-    if path is None:
-        raise StartError("give --model PATH or --entry-script PATH (or AZUREML_MODEL_DIR, AZUREML_ENTRY_SCRIPT)")
 
     async def load() -> Backend:
-        return await load_models(path, settings, metrics, None)
+        if settings.entry_script:
+            return await load_script(settings, metrics)
+        if settings.model_dir is None:
+            raise StartError("give --model PATH or --entry-script PATH (or AZUREML_MODEL_DIR, AZUREML_ENTRY_SCRIPT)")
+        return await load_models(settings.model_dir, settings, metrics, None)
 
     await Server(settings, service, load).run()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.scoring import swagger
 from shared.scoring.errors import NotFound
 from shared.scoring.http.messages import Request
 from shared.scoring.logs import LOGGER
@@ -14,6 +16,9 @@ from shared.scoring.models.batching import Batcher
 from shared.scoring.models.routes import Collector, OnnxRoutes
 from shared.scoring.models.store import ModelStore
 from shared.scoring.routes import Answer, Reply, Route
+from shared.scoring.scripts.entry_script import initialize, load
+from shared.scoring.scripts.routes import ScriptRoute
+from shared.scoring.scripts.workers import Workers
 from shared.scoring.service import Family
 from shared.scoring.settings import Settings
 
@@ -24,12 +29,27 @@ class Backend:
 
     routes: dict[bytes, Route]
     families: tuple[Family, ...]
-    batchers: list[Batcher]
+    threads: Sequence[Batcher | Workers]
 
     def close(self) -> None:
         """End its threads."""
-        for batcher in self.batchers:
-            batcher.close()
+        for each in self.threads:
+            each.close()
+
+
+async def load_script(settings: Settings, metrics: Metrics) -> Backend:
+    """The entry script, imported and initialized in the thread that will call it. Raises StartError."""
+    workers = Workers(settings.workers, settings.scoring_timeout_ms, metrics)
+    try:
+        script = await workers.call(lambda: load(settings.app_root, settings.entry_script, settings.source_directory))
+        await workers.call(lambda: initialize(script, settings.model_dir))
+    except BaseException:
+        workers.close()
+        raise
+    LOGGER.info("run() of %s takes %s", Path(script.path).name, script.mode)
+    scores = ScriptRoute(script, workers, metrics, settings.max_body_bytes).route()
+    documents = swagger.of_script(script, settings)
+    return Backend({b"/score": scores, b"/swagger.json": swagger.route(documents)}, (), [workers])
 
 
 async def load_models(path: Path, settings: Settings, metrics: Metrics, collector: Collector | None) -> Backend:
@@ -49,7 +69,12 @@ async def load_models(path: Path, settings: Settings, metrics: Metrics, collecto
     made = OnnxRoutes(batchers, settings.max_body_bytes, collector)
     only = store.only
     if only is not None:
-        routes = {b"/score": made.score(only), b"/invocations": made.invocations(only)}
+        documents = swagger.of_model(only, settings)
+        routes = {
+            b"/score": made.score(only),
+            b"/invocations": made.invocations(only),
+            b"/swagger.json": swagger.route(documents),
+        }
     else:
         routes = {b"/score": Route("/score", {b"POST": _several(store), b"GET": _several(store)}, scores=True)}
     return Backend(routes, (_by_name(store, made),), batchers)

@@ -7,6 +7,9 @@ import orjson
 from shared.scoring.errors import RequestError
 from shared.scoring.http.messages import JSON, PROBLEM, Response
 
+FAILED = (b"x-ms-run-function-failed", b"True")
+NOT_FAILED = (b"x-ms-run-function-failed", b"False")
+
 
 def problem(error: RequestError) -> Response:
     """RFC 9457, with `message` for clients of Azure ML, and one entry of `errors` for each fault."""
@@ -22,9 +25,10 @@ def problem(error: RequestError) -> Response:
     return Response(error.status, orjson.dumps(document), PROBLEM, error.headers)
 
 
-def azure(error: RequestError) -> Response:
-    """`{"message": ...}`, as azureml-inference-server-http answers."""
-    return Response(error.status, orjson.dumps({"message": error.message}), JSON, error.headers)
+def azure(error: RequestError, *, failed: bool = False) -> Response:
+    """`{"message": ...}`, as azureml-inference-server-http answers; whether it was run() that failed is in a header."""
+    headers = (*error.headers, FAILED if failed else NOT_FAILED)
+    return Response(error.status, orjson.dumps({"message": error.message}), JSON, headers)
 
 
 def oip(error: RequestError) -> Response:

@@ -52,10 +52,17 @@ class Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread: `stop` ends it
                 loop.add_signal_handler(number, self.stop)
-        await self.start()
+        starting = loop.create_task(self.start())
+        stopping = loop.create_task(self._stop.wait())
         try:
-            await self._stop.wait()
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                await stopping
+            else:
+                starting.cancel()
         finally:
+            stopping.cancel()
             await self.drain()
 
     def stop(self) -> None:

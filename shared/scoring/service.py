@@ -105,7 +105,7 @@ class Service:
         if request.method == b"OPTIONS":
             reply.send(Response(200, b"", headers=((b"Allow", allowed),)))
             return
-        raise MethodNotAllowed("Method not allowed", headers=((b"Allow", allowed),))
+        raise MethodNotAllowed("The method is not allowed for the requested URL.", headers=((b"Allow", allowed),))
 
     def _answered(self, reply: Reply, response: Response) -> None:
         route, elapsed_s = reply.route, reply.elapsed_s

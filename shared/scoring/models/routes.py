@@ -12,11 +12,10 @@ from shared.scoring.inputs.bodies import read
 from shared.scoring.models.batching import Batcher
 from shared.scoring.models.onnx_model import OnnxModel, Outputs
 from shared.scoring.models.results import body_of, dump, records
-from shared.scoring.problems import mlflow, problem
+from shared.scoring.problems import NOT_FAILED, mlflow, problem
 from shared.scoring.routes import Answer, Reply, Route
 
 Body = Callable[[Outputs, str], bytes]
-_NOT_FAILED = (b"x-ms-run-function-failed", b"False")
 
 
 class Collector(Protocol):
@@ -57,7 +56,7 @@ class OnnxRoutes:
             def send(outcome: Outputs | RequestError, seconds: float) -> None:
                 if isinstance(outcome, RequestError):
                     raise outcome
-                headers = (_NOT_FAILED, (b"x-ms-run-fn-exec-ms", b"%.3f" % (seconds * 1000)))
+                headers = (NOT_FAILED, (b"x-ms-run-fn-exec-ms", b"%.3f" % (seconds * 1000)))
                 reply.send(Response(200, body(outcome, key), headers=headers))
                 if collector is not None:
                     collector.offer(model, feeds, outcome, request)
