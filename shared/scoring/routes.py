@@ -12,7 +12,7 @@ from shared.scoring.errors import InternalError, RequestError
 from shared.scoring.http.exchange import Exchange
 from shared.scoring.http.messages import Headers, Request, Response
 from shared.scoring.logs import LOGGER
-from shared.scoring.problems import problem
+from shared.scoring.problems import azure
 
 _COMPRESS_FROM_BYTES = 1_024  # smaller ones fit into one packet anyway
 
@@ -26,7 +26,7 @@ class Route:
 
     name: str  # in metrics and logs
     methods: dict[bytes, Answer]
-    problem: Callable[[RequestError], Response] = problem
+    problem: Callable[[RequestError], Response] = azure
     scores: bool = False
 
 

@@ -93,7 +93,7 @@ class AMLRequest:
         self.mimetype = request.media_type.decode("latin-1")
         self.content_length = len(request.body)
 
-    def get_data(self, *, as_text: bool = False, **_flask: Any) -> bytes | str:
+    def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> bytes | str:
         """The body. Raises UnicodeDecodeError when it is asked for as text and is not UTF-8."""
         return self.data.decode("utf-8") if as_text else self.data
 
@@ -127,8 +127,8 @@ class AMLRequest:
         """The body as JSON. Raises ValueError when it is none."""
         return json.loads(self.data)
 
-    def get_json(self, *, silent: bool = False, **_flask: Any) -> Any:
-        """The body as JSON; with silent None when it is none, else it raises ValueError."""
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """The body as JSON, whatever its type; with silent None when it is none, else it raises ValueError."""
         try:
             return self.json
         except ValueError:
