@@ -24,6 +24,7 @@ from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
 from shared.packaging.images import Images
+from shared.packaging.registry import ImageRegistry
 from shared.ports import (
     ArtifactInventory,
     ArtifactStore,
@@ -175,6 +176,13 @@ def _git_reporter(repository: GitRepository) -> CommitReporter:
     return reporter_for(repository, lambda: git_token(repository), os.environ.get("SLIPWAY_GIT_API_URL") or None)
 
 
+def _image_registry(host: str) -> ImageRegistry:
+    from shared.adapters.registry.client import DistributionRegistry
+    from shared.adapters.registry.docker_login import login_of
+
+    return DistributionRegistry(host, credentials=login_of(host))
+
+
 def _source_opener(
     settings: Settings, store: TransactionalStore, artifacts: ArtifactStore
 ) -> Callable[[str], ModelSource]:
@@ -213,6 +221,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         LocalEnvironmentBuilder(folder / "environments", settings.package_index_url),
         LocalImageBuilder(
             folder / "images",
+            _image_registry,
             base_image=settings.image_base,
             repository=settings.image_repository,
             index_url=settings.package_index_url,
@@ -223,6 +232,8 @@ def local_control_plane(settings: Settings) -> ControlPlane:
 
 def azure_control_plane(settings: Settings) -> ControlPlane:
     """Cosmos DB, Blob Storage, Storage Queues and Event Grid, all by identity."""
+    from shared.adapters.azure.acr_images import AcrImageBuilder
+    from shared.adapters.azure.acr_runs import AcrRuns
     from shared.adapters.azure.acr_tasks import AcrTasksBuilder
     from shared.adapters.azure.artifact_store import AzureArtifactStore
     from shared.adapters.azure.blob_service import open_blob_service
@@ -235,6 +246,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
 
     credential, clock = default_credential(settings.managed_identity_client_id), SystemClock()
     blobs = open_blob_service(settings.blob_account_url, credential)
+    runs = AcrRuns(settings.container_registry_id, credential, index_url=settings.package_index_url)
     return assemble(
         settings,
         open_cosmos_store(settings.cosmos_endpoint, settings.cosmos_database, credential),
@@ -243,6 +255,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         open_work_queue(settings.queue_account_url, settings.work_queue, credential),
         open_event_publisher(settings.eventgrid_endpoint, credential, settings.eventgrid_input_schema),
         AzureEventSubscriptions(settings.eventgrid_topic_id, credential),
-        AcrTasksBuilder(settings.container_registry_id, credential, index_url=settings.package_index_url),
+        AcrTasksBuilder(runs),
+        AcrImageBuilder(runs, settings.image_base),
         clock,
     )

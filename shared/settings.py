@@ -70,7 +70,7 @@ class Settings(Document):
 
     image_base: str = Field(
         default="",
-        description="what images rest on whose environment names no image: a reference, an OCI layout, a root file system",
+        description="what images rest on whose environment names none: a reference, an OCI layout, a root file system",
     )
     image_repository: str = Field(
         default="", description="local: HOST/REPOSITORY that images are pushed to; empty: they stay in the data folder"

@@ -33,7 +33,9 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
             return _told(spec, ended(status, BuildPhase.CANCELED, "Canceled", "somebody canceled it", deps))
         case BuildStep.TIME_OUT:
             await deps.images.cancel(resource.name, status.run_id)
-            return _told(spec, ended(status, BuildPhase.FAILED, "TimedOut", f"took longer than {timeout_s:.0f} s", deps))
+            return _told(
+                spec, ended(status, BuildPhase.FAILED, "TimedOut", f"took longer than {timeout_s:.0f} s", deps)
+            )
         case BuildStep.ADVANCE:
             request = ImageRequest(spec.recipe, deps.artifacts.read, timeout_s)
             progress = await deps.images.advance(request, status.run_id)

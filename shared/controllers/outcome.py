@@ -14,6 +14,7 @@ from shared.ports import (
     Clock,
     EnvironmentBuilder,
     EventSubscriptions,
+    ImageBuilder,
     ModelSource,
     UploadArea,
     WorkQueue,

@@ -89,12 +89,12 @@ class Images:
         models = [Model(recipe.model_name, recipe.model_version, {f.path: f.sha256 for f in recipe.files})]
         return sbom(recipe.model_name, recipe.model_version, packages, models)
 
-    async def _spec(
-        self, version: Resource, used: Resource, platforms: Sequence[str], entry_script: str
-    ) -> ImageSpec:
+    async def _spec(self, version: Resource, used: Resource, platforms: Sequence[str], entry_script: str) -> ImageSpec:
         files = ModelSpec.model_validate(version.spec).files
         if entry_script and entry_script not in {file.path for file in files}:
-            fault = Fault(f"{entry_script!r} is no file of the model", "/entry_script", allowed="the path of one of them")
+            fault = Fault(
+                f"{entry_script!r} is no file of the model", "/entry_script", allowed="the path of one of them"
+            )
             raise Invalid("the entry script is not there", faults=(fault,))
         build = await self._environments.build_of(used)
         phase = used.status.get("phase")
@@ -105,7 +105,9 @@ class Images:
             )
         recipe = EnvironmentBuildSpec.model_validate(build.spec).recipe
         if not (base := recipe.base_image or self._builder.base_image):
-            raise Invalid("there is no base image", remedy="name one as the environment's `image`, or set SLIPWAY_IMAGE_BASE")
+            raise Invalid(
+                "there is no base image", remedy="name one as the environment's `image`, or set SLIPWAY_IMAGE_BASE"
+            )
         made = ImageRecipe(
             model_name=version.name,
             model_version=str(version.version),
@@ -120,4 +122,6 @@ class Images:
         )
         if lacking := self._builder.lacks(made):
             raise Invalid(f"this image cannot be made: {'; '.join(lacking)}")
-        return ImageSpec(recipe=made, environment=f"{used.name}:{used.version}", references=[str(version.key), str(used.key)])
+        return ImageSpec(
+            recipe=made, environment=f"{used.name}:{used.version}", references=[str(version.key), str(used.key)]
+        )

@@ -18,8 +18,9 @@ LOCK = Path(__file__).with_name("server.lock")  # made by `make lock` of the ext
 
 def server_entries(below: str = FOLDER) -> Iterator[Entry]:
     """The server's files in the image: a package that imports nothing else of the project."""
-    yield Entry(f"{below}/{_PACKAGE}/__init__.py", b"")
-    yield from folder_entries(Path(str(files("shared.scoring"))), f"{below}/{_PACKAGE}/scoring")
+    prefix = f"{below}/" if below else ""
+    yield Entry(f"{prefix}{_PACKAGE}/__init__.py", b"")
+    yield from folder_entries(Path(str(files("shared.scoring"))), f"{prefix}{_PACKAGE}/scoring")
 
 
 def server_pins(without: Collection[str] = ()) -> tuple[Pin, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
 from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
 from shared.environments.lock import Pin
@@ -70,8 +71,8 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         index.add("beta", "1.0", ["alpha"])
         if request.param == "azure":
             acr = await stack.enter_async_context(acr_double())
-            azure = AcrTasksBuilder(REGISTRY_ID, TokenCredential(), acr.url, index_url=index.url)  # type: ignore[arg-type]
-            yield Subject(azure, index, acr, tmp_path)
+            runs = AcrRuns(REGISTRY_ID, TokenCredential(), acr.url, index_url=index.url)  # type: ignore[arg-type]
+            yield Subject(AcrTasksBuilder(runs), index, acr, tmp_path)
             return
         yield Subject(LocalEnvironmentBuilder(tmp_path / "environments", index.url), index, None, tmp_path)
 
@@ -205,7 +206,7 @@ async def test_what_nobody_keeps_is_collected(subject: Subject) -> None:
 async def test_the_azure_builder_sends_its_token_nowhere_else(subject: Subject) -> None:
     if subject.acr is None:
         pytest.skip("only of Azure")
-    unset = AcrTasksBuilder("", TokenCredential(), subject.acr.url)  # type: ignore[arg-type]
+    unset = AcrTasksBuilder(AcrRuns("", TokenCredential(), subject.acr.url))  # type: ignore[arg-type]
     progress = await unset.advance(await subject.request("alpha"), "")
     assert progress.state == "Failed"
     assert "SLIPWAY_CONTAINER_REGISTRY_ID" in progress.reason

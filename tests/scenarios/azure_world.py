@@ -19,6 +19,8 @@ from azure.core.credentials import AzureKeyCredential
 from azure.eventgrid.aio import EventGridPublisherClient
 from azure.storage.queue.aio import QueueClient
 
+from shared.adapters.azure.acr_images import AcrImageBuilder
+from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
 from shared.adapters.azure.event_publisher import EventGridPublisher
 from shared.adapters.azure.resource_store import ensure_container, open_cosmos_store
@@ -152,10 +154,9 @@ def _plane(
         parts.push_async_callback(closing.close)
     settings = Settings(mode="azure", upload_settle_s=0.5, outbox_grace_s=0, instance_id=instance_id)
     subscriptions = LocalEventSubscriptions(topic.grid)
-    environments = AcrTasksBuilder("", TokenCredential())  # type: ignore[arg-type]
-    return assemble(
-        settings, store, blobs.area, blobs.store, queue, publisher, subscriptions, environments, SystemClock()
-    )
+    runs = AcrRuns("", TokenCredential())  # type: ignore[arg-type]
+    builders = AcrTasksBuilder(runs), AcrImageBuilder(runs)
+    return assemble(settings, store, blobs.area, blobs.store, queue, publisher, subscriptions, *builders, SystemClock())
 
 
 async def call(

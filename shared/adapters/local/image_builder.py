@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from shared.adapters.local.builds import LocalBuilds, Made, Say
 from shared.adapters.local.image_layers import MODELS, PACKAGES, SERVER_PACKAGES, UV_PLATFORM, ImageLayers
-from shared.adapters.registry.auth import Credentials
-from shared.adapters.registry.client import DistributionRegistry
-from shared.adapters.registry.reference import parse_reference
 from shared.environments.lock import read_lock
 from shared.errors import NotFound
 from shared.packaging.base import BaseImage, base_of_layout, base_of_manifest, base_of_root
@@ -20,6 +17,8 @@ from shared.packaging.descriptor import Descriptor
 from shared.packaging.image import ImageConfig, assemble, write_index
 from shared.packaging.layout import read_index, ref_name
 from shared.packaging.lock import packages_of_lock
+from shared.packaging.reference import parse_reference
+from shared.packaging.registry import ImageRegistry
 from shared.packaging.sbom import Model, attach_sbom, sbom
 from shared.packaging.server import FOLDER as SERVER
 from shared.packaging.server import server_identity, server_pins
@@ -31,22 +30,23 @@ USER = "65532:65532"  # no root, as in distroless images
 
 
 class LocalImageBuilder:
-    """An ImageBuilder. `layout` is an OCI layout of all images; `repository` is HOST/REPOSITORY that they are pushed to,
-    "" for none; `base_image` is a reference, an OCI layout, or a root file system, "" for none."""
+    """An ImageBuilder. `layout` is an OCI layout of all images; `repository` is HOST/REPOSITORY that they are pushed
+    to, "" for none; `base_image` is a reference, an OCI layout, or a root file system, "" for none; `open_registry`
+    gives the registry of a host."""
 
     def __init__(
         self,
         layout: Path,
+        open_registry: Callable[[str], ImageRegistry],
         *,
         base_image: str = "",
         repository: str = "",
-        credentials: Credentials | None = None,
         index_url: str = "",
     ) -> None:
         self._layout = layout.resolve()
         self._base_image = base_image
         self._target = parse_reference(repository) if repository else None
-        self._credentials = credentials
+        self._open_registry = open_registry
         self._index_url = index_url
         self._builds = LocalBuilds(self._layout)
 
@@ -62,7 +62,9 @@ class LocalImageBuilder:
 
     def lacks(self, recipe: ImageRecipe) -> tuple[str, ...]:
         """See ImageBuilder."""
-        return tuple(f"platform {one}: known are {', '.join(UV_PLATFORM)}" for one in recipe.platforms if one not in UV_PLATFORM)
+        return tuple(
+            f"platform {one}: known are {', '.join(UV_PLATFORM)}" for one in recipe.platforms if one not in UV_PLATFORM
+        )
 
     async def advance(self, request: ImageRequest, run_id: str) -> BuildProgress:
         """See ImageBuilder."""
@@ -118,21 +120,17 @@ class LocalImageBuilder:
             raise NotFound(f"the base image {base_image} is not there")
         else:
             reference = parse_reference(base_image)
-            registry = DistributionRegistry(reference.registry, credentials=self._credentials_for(reference.registry))
             named = reference.digest or reference.tag or "latest"
+            registry = self._open_registry(reference.registry)
             found = await registry.pull(reference.repository, named, self._layout, platform)
             base = base_of_manifest(self._layout, found.digest, platform)
         say(f"base for {platform}: {base_image} {base.digest or ''}".rstrip())
         return base
 
-    def _credentials_for(self, registry: str) -> Credentials | None:
-        """Credentials go only to the registry they are of."""
-        return self._credentials if self._target and self._target.registry == registry else None
-
     async def _pushed(self, image: Descriptor, recipe: ImageRecipe, say: Say) -> Made:
         if self._target is None:
             return Made(f"oci:{self._layout}:{recipe.identity}@{image.digest}", image.size_bytes)
-        registry = DistributionRegistry(self._target.registry, credentials=self._credentials)
+        registry = self._open_registry(self._target.registry)
         digest = await registry.push(self._layout, image, self._target.repository, recipe.identity)
         say(f"pushed to {self._target.registry}/{self._target.repository}")
         return Made(f"{self._target.registry}/{self._target.repository}@{digest}", image.size_bytes)
@@ -144,7 +142,7 @@ class LocalImageBuilder:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Nobody else on this machine writes the layout's index while the context lasts; it is a matter of milliseconds."""
+        """Nobody else on this machine writes the layout's index while the context lasts: milliseconds."""
         self._layout.mkdir(parents=True, exist_ok=True)
         with (self._layout / ".index.lock").open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
@@ -164,6 +162,8 @@ def _config(recipe: ImageRecipe) -> ImageConfig:
         working_dir="/",
         user=USER,
         exposed_ports=(PORT,),
-        labels={"org.opencontainers.image.title": recipe.model_name, "org.opencontainers.image.version": recipe.model_version},
+        labels={
+            "org.opencontainers.image.title": recipe.model_name,
+            "org.opencontainers.image.version": recipe.model_version,
+        },
     )
-

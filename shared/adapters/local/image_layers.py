@@ -1,5 +1,5 @@
-"""The layers of a model's image on this machine. Packages are installed by uv for the image's platform, not for this one,
-so no emulation is needed: wheels are only unpacked."""
+"""The layers of a model's image on this machine. Packages are installed by uv for the image's platform, not for this
+one, so no emulation is needed: wheels are only unpacked."""
 
 from __future__ import annotations
 
