@@ -8,6 +8,7 @@ from functions import (
     environment_api,
     git_events,
     http_auth_level,
+    image_api,
     lifecycle_events,
     registry_api,
     rest_api,
@@ -21,7 +22,7 @@ app = func.FunctionApp(http_auth_level=http_auth_level())
 
 MODULES = (
     *(storage_events, lifecycle_events, git_events, container_registry_events, work, timers),
-    *(rest_api, registry_api, run_api, declared_api, environment_api),
+    *(rest_api, registry_api, run_api, declared_api, environment_api, image_api),
 )
 
 for module in MODULES:

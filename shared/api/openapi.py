@@ -63,6 +63,7 @@ _PATH: dict[str, dict[str, Any]] = {
     "run_id": {"type": "string", "pattern": NAME_PATTERN},
     "upload_id": {"type": "string"},
     "sync_id": {"type": "string"},
+    "image_id": {"type": "string"},
     "provider": {"type": "string", "description": "github, gitlab, azure-devops or generic (Standard Webhooks)"},
     "path": {"type": "string", "description": "path of the file, '/' between the parts"},
     "kind": {"type": "string", "description": "upload, model, run, subscription, sync, environment, job..."},

@@ -125,6 +125,15 @@ def _end(options: Options, found: dict[str, Any]) -> None:
         raise click.exceptions.Exit(int(ExitCode.REFUSED))
 
 
+def finished_environment(api: Api, reference: str) -> dict[str, Any]:
+    """The version when it can be used. Raises CliError when it cannot be built, or not within the time."""
+    found = _finished(api, reference)
+    if found["phase"] != "Succeeded":
+        why = "; ".join(c["message"] for c in found["conditions"])
+        raise CliError(f"the environment {_name(found)} is {found['phase']}: {why}", ExitCode.REFUSED)
+    return found
+
+
 def _finished(api: Api, reference: str) -> dict[str, Any]:
     end = time.monotonic() + api.timeout_s
     while True:

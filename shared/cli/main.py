@@ -13,12 +13,14 @@ from shared.cli.doctor_command import doctor
 from shared.cli.environment_commands import environment
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
+from shared.cli.image_commands import image, package
 from shared.cli.import_commands import import_
 from shared.cli.lineage_commands import lineage
 from shared.cli.model_commands import model
 from shared.cli.options import Options, common_options, root_options
 from shared.cli.policy_commands import policy
 from shared.cli.run_commands import run
+from shared.cli.run_local import local
 from shared.cli.subscription_commands import subscription
 from shared.cli.sync_commands import sync
 from shared.cli.upload_commands import reconcile, upload
@@ -59,14 +61,15 @@ def up(options: Options, host: str, port: int) -> None:
 
 COMMANDS = (
     *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
-    *(validate, apply, diff, get, delete, sync, environment),
+    *(validate, apply, diff, get, delete, sync, environment, image),
 )
 for command in COMMANDS:
     slipway.add_command(command)
 
 
-for command in (copy, import_):
+for command in (copy, import_, package):
     model.add_command(command)
+run.add_command(local)
 
 
 def main(arguments: list[str] | None = None) -> Any:

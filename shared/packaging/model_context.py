@@ -20,7 +20,7 @@ PORT = 5001  # Azure ML's for inference servers
 
 def write_model_context(folder: Path, recipe: ImageRecipe, lock: str, files: Sequence[Entry]) -> Path:
     """Write the context into a new folder; the Dockerfile's path comes out. `files` are the model's, by their paths in
-    it. The packages are the environment's, and what the scoring server needs besides. Raises Invalid as write_context."""
+    it. The packages are the environment's, and what the server needs besides. Raises Invalid as write_context."""
     pins = read_lock(lock)
     every = (*pins, *server_pins(without={pin.name for pin in pins}))
     model = PackagedModel(recipe.model_name, recipe.model_version, files)

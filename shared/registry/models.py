@@ -27,6 +27,8 @@ from shared.resources.patches import ModelPatch, patch_properties, patch_spec, p
 
 Accept = Callable[[Resource, Resource], Awaitable[None]]
 
+MOVED_TRIES = 5  # looks at a label whose version is deleted between reading the one and the other
+
 
 class Registry:
     """Models by name and version. Numbers count on from the highest; a version is never given twice, deleted or not."""
@@ -90,16 +92,17 @@ class Registry:
 
     async def get(self, name: str, version: str = LATEST) -> Resource:
         """A version by its name, as `latest`, or as `@LABEL`. Raises NotFound, saying whether it is the name, the label
-        or the version."""
-        head = await self.head(name)
-        status = ModelHeadStatus.model_validate(head.status)
-        wanted = _resolved(name, version, status)
-        found = await self._store.read(version_key(name, wanted)) if is_version(wanted) else None
-        if found is None:
-            if version.lstrip("@") != wanted and status.latest_version:
-                raise Conflict(f"{name}@{version} is just being moved")
-            raise NotFound(f"model {name!r} has no version {version!r}", remedy=_versions_there(name, status))
-        return found
+        or the version; Conflict when the label is moved all the time."""
+        for _ in range(MOVED_TRIES):
+            head = await self.head(name)
+            status = ModelHeadStatus.model_validate(head.status)
+            wanted = _resolved(name, version, status)
+            found = await self._store.read(version_key(name, wanted)) if is_version(wanted) else None
+            if found is not None:
+                return found
+            if version.lstrip("@") == wanted or not status.latest_version:
+                raise NotFound(f"model {name!r} has no version {version!r}", remedy=_versions_there(name, status))
+        raise Conflict(f"{name}@{version} is just being moved", remedy="try again")
 
     async def list_models(self, query: ResourceQuery) -> Page[Resource]:
         """The heads of models; each has the description and tags of its newest version."""

@@ -1,0 +1,97 @@
+"""`slipway run local`: the packaged scoring server on this machine, in a locked environment, for debugging."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shared.cli.api import Api, segment
+from shared.cli.curated import environment_reference
+from shared.cli.download import download_version
+from shared.cli.environment_commands import finished_environment
+from shared.cli.errors import CliError, ExitCode
+from shared.cli.options import Options, common_options
+from shared.cli.references import model_reference
+
+PACKAGES_TIMEOUT_S = 600.0
+
+
+@click.command("local")
+@click.argument("reference", metavar="NAME[:VERSION|@LABEL]")
+@click.option(
+    "--environment",
+    default="slipway/onnx-serving",
+    show_default=True,
+    metavar="NAME[:VERSION]",
+    help="What it runs in.",
+)
+@click.option("--entry-script", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="init() and run().")
+@click.option("--port", type=click.IntRange(0, 65535), default=5001, show_default=True, help="0: any free one.")
+@click.option("--reload", is_flag=True, help="Start again when the entry script or the model changes.")
+@common_options
+def local(
+    options: Options, reference: str, environment: str, entry_script: Path | None, port: int, reload: bool
+) -> None:
+    """Serve a model on this machine as its image does, until Ctrl-C: the same server, the same locked packages."""
+    name, version = model_reference(reference)
+    with Api(options) as api:
+        used = finished_environment(api, environment_reference(api, environment))
+        python = Path(used["location"]) / "bin" / "python"
+        if not python.exists():
+            remedy = "use a Slipway on this machine (`slipway up`), which builds environments in folders"
+            raise CliError(f"{used['location']!r} is no environment on this machine", ExitCode.REFUSED, remedy=remedy)
+        found = api.get(f"models/{segment(name)}/versions/{segment(version)}")
+        folder = _downloaded(api, options, found)
+    packages = asyncio.run(_server_packages(options, used))
+    command = [str(python), "-m", "shared.scoring", "--model", str(folder), "--port", str(port), "--host", "127.0.0.1"]
+    command += ["--entry-script", str(entry_script.resolve())] if entry_script else []
+    command += ["--reload"] if reload else []
+    os.execve(python, command, _environ(packages, options))  # noqa: S606 - it takes this process's place, and its signals
+
+
+def _downloaded(api: Api, options: Options, version: dict[str, Any]) -> Path:
+    """The model's files, each verified, below the data folder."""
+    place = str(version["version"])
+    if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", part) for part in (version["name"], place)):
+        raise CliError("the server answered with something else than the model that was asked for")
+    folder: Path = options.data_path / "local" / version["name"] / place
+    download_version(api, options, version, folder, force=True)
+    return folder.resolve()
+
+
+async def _server_packages(options: Options, used: dict[str, Any]) -> Path:
+    """What the server needs and the environment has not, in a folder that is made once."""
+    from shared.environments.lock import dump_lock
+    from shared.environments.uv import failure, run_uv
+    from shared.packaging.server import server_pins
+
+    pins = server_pins(without={one.partition("==")[0] for one in used["packages"]})
+    lock = dump_lock(pins)
+    key = hashlib.sha256(f"{lock}{used['location']}".encode()).hexdigest()[:16]
+    folder = (options.data_path / "local" / f"server-{key}").resolve()
+    if folder.exists() or not pins:
+        return folder
+    work = folder.with_name(f".{folder.name}-{os.getpid()}")
+    work.mkdir(parents=True)
+    (work / "requirements.lock").write_text(lock)
+    python = str(Path(used["location"]) / "bin" / "python")
+    arguments = ("pip", "install", "--target", ".", "--no-deps", "--require-hashes", "--only-binary", ":all:")
+    more = ("--python", python, "-r", "requirements.lock")
+    done = await run_uv((*arguments, *more), work, index_url="", timeout_s=PACKAGES_TIMEOUT_S)
+    if done.code:
+        raise CliError(failure(done.text, "the scoring server's packages cannot be installed").message)
+    work.rename(folder)
+    return folder
+
+
+def _environ(packages: Path, options: Options) -> dict[str, str]:
+    """The environment variables of the server: those of this process without Slipway's own, which may hold keys."""
+    root = Path(__file__).resolve().parents[2]
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("SLIPWAY_") or "SCORING" in key}
+    return {**kept, "PYTHONPATH": os.pathsep.join([str(root), str(packages)]), "PYTHONDONTWRITEBYTECODE": "1"}
