@@ -128,7 +128,7 @@ def _write_file(entry: Entry, path: Path, sink: _Sink) -> None:
 
 
 def _copy(path: Path, read_into: Callable[[bytearray], int | None], size_bytes: int, sink: _Sink) -> None:
-    buffer, copied_bytes = bytearray(READ_BYTES), 0
+    buffer, copied_bytes = bytearray(min(READ_BYTES, size_bytes + 1)), 0  # one more tells that it grew
     view = memoryview(buffer)
     while count := read_into(buffer):
         copied_bytes += count

@@ -9,7 +9,7 @@ from shared.adapters.registry.auth import Credentials
 from shared.adapters.registry.manifests import resolve
 from shared.adapters.registry.pull import Pull
 from shared.adapters.registry.push import Push
-from shared.adapters.registry.reference import checked_reference, checked_repository
+from shared.adapters.registry.reference import checked_reference, checked_registry, checked_repository
 from shared.adapters.registry.session import Options, session
 from shared.packaging.descriptor import DEFAULT_PLATFORM, Descriptor
 
@@ -29,9 +29,9 @@ class DistributionRegistry:
         progress_timeout_s: float = 120.0,
         retry_delay_s: float = 0.5,
     ) -> None:
-        """`registry` is HOST or HOST:PORT; `credentials` are used when it asks for them."""
+        """`registry` is HOST or HOST:PORT; `credentials` are used when it asks for them. Raises Invalid."""
         self._options = Options(
-            registry,
+            checked_registry(registry),
             credentials,
             ssl_context,
             progress_timeout_s=progress_timeout_s,
