@@ -205,10 +205,11 @@ def test_kill_9_leaves_no_blob(tmp_path: Path) -> None:
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(large), str(layout)], cwd=ROOT)
     deadline = time.monotonic() + 30
-    while not any(path.stat().st_size for path in layout.glob(".partial-*")) and time.monotonic() < deadline:
+    while not list(layout.glob(".partial-*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     process.kill()
     assert process.wait(timeout=30) == -signal.SIGKILL
+    assert list(layout.glob(".partial-*"))
     assert not (layout / "blobs").exists()
 
 
