@@ -19,7 +19,7 @@ from shared.packaging.layout import READ_BYTES, BlobWriter, new_blob
 
 __all__ = ["Entry", "Layer", "folder_entries", "write_layer", "write_tar"]
 
-GZIP_LEVEL = 6
+GZIP_LEVEL = 4  # a Python environment (634 MB) becomes 4 % larger than by 6, in 13 s instead of 22 s
 # RFC 1952, section 2.3: deflate, no flags, no time, no extra flags, an unknown system. zlib would write the builder's.
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END_OF_ARCHIVE = bytes(2 * tarfile.BLOCKSIZE)
