@@ -2,8 +2,11 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-UV_COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --no-emit-index-url --universal \
-	--python-version 3.11 pyproject.toml
+UV_LOCK := $(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --no-emit-index-url --universal \
+	--python-version 3.11
+UV_COMPILE := $(UV_LOCK) pyproject.toml
+EXTRA := $(BIN)/python -c "import sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+	print(*project['optional-dependencies'][sys.argv[1]], sep='\n')"
 
 .PHONY: help demo up test test-slow lint format bench schemas docs lock clean
 
@@ -58,6 +61,7 @@ lock: .venv/.dev  ## resolve pyproject.toml into the requirements files again
 	$(UV_COMPILE) -o requirements.txt
 	$(UV_COMPILE) --extra local -c requirements.txt -o requirements-local.txt
 	$(UV_COMPILE) --extra dev -c requirements-local.txt -o requirements-dev.txt
+	$(EXTRA) scoring | $(UV_LOCK) - -o shared/packaging/server.lock
 
 clean:  ## remove what was made here
 	rm -rf .venv .slipway .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info

@@ -3,7 +3,9 @@
 import azure.functions as func
 
 from functions import (
+    container_registry_events,
     declared_api,
+    environment_api,
     git_events,
     http_auth_level,
     lifecycle_events,
@@ -17,7 +19,10 @@ from functions import (
 
 app = func.FunctionApp(http_auth_level=http_auth_level())
 
-MODULES = (storage_events, lifecycle_events, work, timers, rest_api, registry_api, run_api, declared_api, git_events)
+MODULES = (
+    *(storage_events, lifecycle_events, git_events, container_registry_events, work, timers),
+    *(rest_api, registry_api, run_api, declared_api, environment_api),
+)
 
 for module in MODULES:
     app.register_functions(module.bp)

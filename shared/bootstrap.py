@@ -14,21 +14,27 @@ from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
+from shared.environments.versions import EnvironmentVersions
 from shared.events.wire import from_wire
 from shared.git_hosts import GitHosts
 from shared.git_intake import GitIntake
 from shared.git_settings import git_token
+from shared.image_intake import ImageIntake
 from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
+from shared.packaging.images import Images
+from shared.packaging.registry import ImageRegistry
 from shared.ports import (
     ArtifactInventory,
     ArtifactStore,
     Clock,
     CommitReporter,
+    EnvironmentBuilder,
     EventPublisher,
     EventSubscriptions,
     GitRemote,
+    ImageBuilder,
     ModelSource,
     UploadArea,
     WorkQueue,
@@ -62,6 +68,9 @@ class ControlPlane:
         self.config_intake = ConfigIntake(deps, self.loop)
         self.intake = Intake(deps, self.loop, self.config_intake)
         self.git_intake = GitIntake(deps, self.loop)
+        self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
+        self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)
+        self.image_intake = ImageIntake(deps, self.loop, self.environments)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
     async def storage_event(self, document: Mapping[str, Any]) -> None:
@@ -72,6 +81,10 @@ class ControlPlane:
         """One of Slipway's own events arrived: the resources that react to it are queued."""
         for key in reactions_to(from_wire(dict(document))):
             await self.loop.enqueue(WorkMessage(key))
+
+    async def container_registry_event(self, document: Mapping[str, Any]) -> None:
+        """A container registry's event arrived. Raises BadRequest for something else."""
+        await self.image_intake.image_pushed(from_wire(dict(document)))
 
     async def sweep_outbox(self) -> int:
         """Publish what was committed a while ago and never acknowledged; how many events were sent."""
@@ -94,6 +107,7 @@ class ControlPlane:
         """Delete stored files that nothing refers to; what was done, None when another host does it."""
         if not await self.leases.acquire("collect_garbage", duration_s=SWEEP_LEASE_S):
             return None
+        await self.image_intake.collect_environments()
         return await self.deps.garbage.collect()
 
     async def expire_staged(self) -> int:
@@ -118,6 +132,8 @@ def assemble(
     queue: WorkQueue,
     publisher: EventPublisher,
     subscriptions: EventSubscriptions,
+    environments: EnvironmentBuilder,
+    images: ImageBuilder,
     clock: Clock,
 ) -> ControlPlane:
     """A control plane on these adapters."""
@@ -141,6 +157,8 @@ def assemble(
             inspector=Inspector(max_file_bytes=settings.inspect_max_bytes, timeout_s=settings.inspect_timeout_s),
             garbage=GarbageCollector(store, artifacts, clock, retention_s=settings.artifact_retention_s),
             git=GitHosts(settings.git_repositories, _git_remote, _git_reporter),
+            environments=environments,
+            images=images,
             open_source=_source_opener(settings, store, artifacts),
         )
     )
@@ -158,6 +176,13 @@ def _git_reporter(repository: GitRepository) -> CommitReporter:
     return reporter_for(repository, lambda: git_token(repository), os.environ.get("SLIPWAY_GIT_API_URL") or None)
 
 
+def _image_registry(host: str) -> ImageRegistry:
+    from shared.adapters.registry.client import DistributionRegistry
+    from shared.adapters.registry.docker_login import login_of
+
+    return DistributionRegistry(host, credentials=login_of(host))
+
+
 def _source_opener(
     settings: Settings, store: TransactionalStore, artifacts: ArtifactStore
 ) -> Callable[[str], ModelSource]:
@@ -172,8 +197,10 @@ def _source_opener(
 def local_control_plane(settings: Settings) -> ControlPlane:
     """Everything in one folder of this machine."""
     from shared.adapters.local.artifact_store import LocalArtifactStore
+    from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
     from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
     from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
+    from shared.adapters.local.image_builder import LocalImageBuilder
     from shared.adapters.local.resource_store import open_resource_store
     from shared.adapters.local.secrets import load_secrets
     from shared.adapters.local.signing import UrlSigner
@@ -191,12 +218,23 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         open_work_queues(folder / "queue.db", clock)(settings.work_queue),
         LocalEventPublisher(grid),
         LocalEventSubscriptions(grid),
+        LocalEnvironmentBuilder(folder / "environments", settings.package_index_url),
+        LocalImageBuilder(
+            folder / "images",
+            _image_registry,
+            base_image=settings.image_base,
+            repository=settings.image_repository,
+            index_url=settings.package_index_url,
+        ),
         clock,
     )
 
 
 def azure_control_plane(settings: Settings) -> ControlPlane:
     """Cosmos DB, Blob Storage, Storage Queues and Event Grid, all by identity."""
+    from shared.adapters.azure.acr_images import AcrImageBuilder
+    from shared.adapters.azure.acr_runs import AcrRuns
+    from shared.adapters.azure.acr_tasks import AcrTasksBuilder
     from shared.adapters.azure.artifact_store import AzureArtifactStore
     from shared.adapters.azure.blob_service import open_blob_service
     from shared.adapters.azure.credentials import default_credential
@@ -208,6 +246,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
 
     credential, clock = default_credential(settings.managed_identity_client_id), SystemClock()
     blobs = open_blob_service(settings.blob_account_url, credential)
+    runs = AcrRuns(settings.container_registry_id, credential, index_url=settings.package_index_url)
     return assemble(
         settings,
         open_cosmos_store(settings.cosmos_endpoint, settings.cosmos_database, credential),
@@ -216,5 +255,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         open_work_queue(settings.queue_account_url, settings.work_queue, credential),
         open_event_publisher(settings.eventgrid_endpoint, credential, settings.eventgrid_input_schema),
         AzureEventSubscriptions(settings.eventgrid_topic_id, credential),
+        AcrTasksBuilder(runs),
+        AcrImageBuilder(runs, settings.image_base),
         clock,
     )

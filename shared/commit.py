@@ -19,7 +19,7 @@ from shared.errors import Conflict, Permanent, Retryable, SlipwayError
 from shared.events.limits import event_size_bytes
 from shared.events.types import EventDraft, with_pascal_case
 from shared.events.wire import to_event_grid
-from shared.ports import Clock, Commit, EventPublisher, Outbox, ResourceStore, Write
+from shared.ports import Clock, Commit, EventPublisher, Outbox, RecordQuery, ResourceStore, Write
 from shared.resources.base import Cause, HistoryRecord, Resource, ResourceKey
 from shared.resources.chain import chained
 from shared.resources.events import Event, RecordedEvent
@@ -33,6 +33,7 @@ LAST_BACKOFF_S = 1.0
 FIRST_LOOK = timedelta(seconds=60)  # when the timer looks at an unfinished resource that no message was heard of
 
 Current = Mapping[ResourceKey, Resource | None]
+Former = dict[ResourceKey, HistoryRecord]  # the end of the history of what was deleted
 
 
 class TransactionalStore(ResourceStore, Outbox, Protocol):
@@ -96,6 +97,7 @@ class Committer:
         () when there were no drafts. `change` may run several times: it must have no effect that cannot be repeated.
         Raises what `change` raises, and Retryable when others kept winning."""
         async with self._locks.hold(keys[0].partition):
+            former: Former = {}
             for attempt in range(MAX_TRIES):
                 current = {key: await self._store.read(key) for key in keys}
                 for key in also(current) if also else ():
@@ -104,14 +106,32 @@ class Committer:
                 if not drafts:
                     return ()
                 try:
-                    return await self._commit(current, drafts, cause)
+                    return await self._commit(current, drafts, cause, former)
                 except Conflict:
+                    former = await self._former(current, drafts)
                     await self._clock.sleep(_backoff_s(attempt))
         raise Retryable(f"{keys[0]} is being changed by others all the time", remedy="try again")
 
-    async def _commit(self, current: Current, drafts: Sequence[Draft], cause: Cause) -> tuple[Resource, ...]:
+    async def _former(self, current: Current, drafts: Sequence[Draft]) -> Former:
+        """The end of the history of each draft's resource that is not there: one that was deleted goes on with it."""
+        former: Former = {}
+        for key in (draft.key for draft in drafts if current.get(draft.key) is None):
+            after: str | None = None
+            while True:
+                query = RecordQuery(partition=key.partition, key=str(key), after=after, limit=1000)
+                page = await self._store.list_history(query)
+                if page.items:
+                    former[key] = page.items[-1]
+                after = page.continuation
+                if after is None:
+                    break
+        return former
+
+    async def _commit(
+        self, current: Current, drafts: Sequence[Draft], cause: Cause, former: Former
+    ) -> tuple[Resource, ...]:
         now = self._clock.now()
-        writes = [self._write(current.get(draft.key), draft, cause, now) for draft in drafts]
+        writes = [self._write(current.get(d.key), d, cause, now, former.get(d.key)) for d in drafts]
         events = tuple(
             event
             for draft, write in zip(drafts, writes, strict=True)
@@ -124,8 +144,10 @@ class Committer:
         pairs = zip(writes, etags, strict=True)
         return tuple(write.resource.model_copy(update={"etag": etag}) for write, etag in pairs)
 
-    def _write(self, before: Resource | None, draft: Draft, cause: Cause, now: datetime) -> Write:
-        after = _stamped(before, draft, cause, now)
+    def _write(
+        self, before: Resource | None, draft: Draft, cause: Cause, now: datetime, former: HistoryRecord | None
+    ) -> Write:
+        after = _stamped(before, draft, cause, now, former.revision if former else 0)
         old = before.model_dump(mode="json", exclude={"history_hash"}) if before else {}
         record = HistoryRecord(
             key=str(draft.key),
@@ -138,7 +160,7 @@ class Committer:
         )
         if draft.delete:
             record = record.model_copy(update={"action": "deleted", "changes": {}})
-        history = chained(record, before.history_hash if before else "")
+        history = chained(record, before.history_hash if before else former.hash if former else "")
         return Write(after.model_copy(update={"history_hash": history.hash}), history, draft.delete)
 
     def _events(self, draft: Draft, resource: Resource, now: datetime) -> list[RecordedEvent]:
@@ -179,7 +201,7 @@ def event_id(key: ResourceKey, revision: int, index: int) -> str:
     return str(uuid.uuid5(EVENT_NAMESPACE, f"{key}#{revision}#{index}"))
 
 
-def _stamped(before: Resource | None, draft: Draft, cause: Cause, now: datetime) -> Resource:
+def _stamped(before: Resource | None, draft: Draft, cause: Cause, now: datetime, former_revision: int) -> Resource:
     changed = before is not None and before.spec != draft.spec
     return Resource(
         kind=draft.key.kind,
@@ -191,7 +213,7 @@ def _stamped(before: Resource | None, draft: Draft, cause: Cause, now: datetime)
         tags=draft.tags,
         properties=draft.properties,
         generation=(before.generation + changed) if before else 1,
-        revision=(before.revision if before else 0) + 1,
+        revision=(before.revision if before else former_revision) + 1,
         unfinished=draft.unfinished,
         look_again_at=(draft.look_again_at or now + FIRST_LOOK) if draft.unfinished else None,
         created_at=before.created_at if before else now,

@@ -60,6 +60,23 @@ class Settings(Document):
     )
     event_pascal_case: bool = Field(default=False, description="repeat Azure ML payload keys in PascalCase")
 
+    package_index_url: str = Field(
+        default="", description="index that Python packages come from; empty: what uv is configured with"
+    )
+    lock_timeout_s: float = Field(default=300, gt=0, description="how long resolving requirements may take")
+    environment_build_timeout_s: float = Field(
+        default=1800, gt=0, description="how long building an environment may take"
+    )
+
+    image_base: str = Field(
+        default="",
+        description="what images rest on whose environment names none: a reference, an OCI layout, a root file system",
+    )
+    image_repository: str = Field(
+        default="", description="local: HOST/REPOSITORY that images are pushed to; empty: they stay in the data folder"
+    )
+    image_build_timeout_s: float = Field(default=1800, gt=0, description="how long packaging an image may take")
+
     cosmos_endpoint: str = Field(default="", description="azure: https://ACCOUNT.documents.azure.com")
     cosmos_database: str = Field(default="slipway", description="azure: database with the container `resources`")
     blob_account_url: str = Field(default="", description="azure: https://ACCOUNT.blob.core.windows.net")
@@ -70,6 +87,9 @@ class Settings(Document):
     eventgrid_topic_id: str = Field(default="", description="azure: ARM id of the Event Grid topic, for subscriptions")
     eventgrid_input_schema: Literal["EventGridSchema", "CloudEventSchemaV1_0"] = Field(
         default="EventGridSchema", description="azure: the topic's input schema"
+    )
+    container_registry_id: str = Field(
+        default="", description="azure: ARM id of the container registry that builds and keeps images"
     )
     managed_identity_client_id: str = Field(
         default="", description="azure: a user-assigned identity; empty: the default"

@@ -21,6 +21,8 @@ _QUERY: dict[str, dict[str, Any]] = {
     "continuation": {"schema": {"type": "string"}, "description": "from the page before"},
     "type": {"schema": {"type": "string"}, "description": "event types, separated by commas"},
     "subject_prefix": {"schema": {"type": "string"}},
+    "outdated": {"schema": {"enum": ["true", "false", ""]}},
+    "from": {"schema": {"type": "string"}},
     "since": {"schema": {"type": "string", "format": "date-time"}},
     "tag": {
         "schema": {"type": "string"},

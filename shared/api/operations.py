@@ -6,6 +6,7 @@ from shared.api import documents as doc
 from shared.api import governance, model_lifecycle, models, operate, runs
 from shared.api import lineage_documents as lineage_doc
 from shared.api.declared_operations import DECLARED, SYNCS
+from shared.api.environment_operations import ENVIRONMENTS
 from shared.api.operation import BODY_ERRORS, PAGING, Operation
 from shared.api.search import RUN_SEARCH, SEARCH
 from shared.resources.lineage import Lineage
@@ -267,6 +268,7 @@ OPERATIONS: dict[str, Operation] = {
         *GOVERNANCE,
         *RUNS,
         *DECLARED,
+        *ENVIRONMENTS,
         *SYNCS,
     )
 }

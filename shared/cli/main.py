@@ -10,6 +10,7 @@ from shared.cli.apply_commands import apply, delete, diff, get
 from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
 from shared.cli.doctor_command import doctor
+from shared.cli.environment_commands import environment
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
 from shared.cli.import_commands import import_
@@ -58,7 +59,7 @@ def up(options: Options, host: str, port: int) -> None:
 
 COMMANDS = (
     *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
-    *(validate, apply, diff, get, delete, sync),
+    *(validate, apply, diff, get, delete, sync, environment),
 )
 for command in COMMANDS:
     slipway.add_command(command)

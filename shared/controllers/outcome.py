@@ -9,7 +9,16 @@ from shared.commit import Committer, TransactionalStore
 from shared.events.types import EventDraft
 from shared.git_hosts import GitHosts
 from shared.inspection.inspector import Inspector
-from shared.ports import ArtifactStore, Clock, EventSubscriptions, ModelSource, UploadArea, WorkQueue
+from shared.ports import (
+    ArtifactStore,
+    Clock,
+    EnvironmentBuilder,
+    EventSubscriptions,
+    ImageBuilder,
+    ModelSource,
+    UploadArea,
+    WorkQueue,
+)
 from shared.registry.garbage import GarbageCollector
 from shared.registry.labels import Labels
 from shared.registry.lifecycle import Lifecycle
@@ -40,6 +49,8 @@ class Deps:
     inspector: Inspector
     garbage: GarbageCollector
     git: GitHosts
+    environments: EnvironmentBuilder
+    images: ImageBuilder
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

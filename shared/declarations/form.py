@@ -54,7 +54,7 @@ _KEYS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"endpoint_name", "scale_settings", "liveness_probe", "request_settings"}), "deployment"),
     (frozenset({"jobs", "trial", "search_space", "command", "task"}), "run"),
     (frozenset({"traffic", "mirror_traffic", "auth_mode", "public_network_access", "defaults"}), "endpoint"),
-    (frozenset({"image", "build", "conda_file"}), "environment"),
+    (frozenset({"image", "build", "conda_file", "pip"}), "environment"),
     (frozenset({"channels", "dependencies"}), "conda"),
     (frozenset({"flavors", "stage"}), "model"),
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 MODEL_REGISTERED = "Microsoft.MachineLearningServices.ModelRegistered"
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
+IMAGE_PUSHED = "Microsoft.ContainerRegistry.ImagePushed"
 MODEL_UPDATED = "Slipway.ModelUpdated"
 MODEL_INSPECTED = "Slipway.ModelInspected"
 MODEL_REFUSED = "Slipway.ModelRefused"
@@ -21,6 +22,12 @@ MODEL_ARCHIVED = "Slipway.ModelArchived"
 MODEL_RESTORED = "Slipway.ModelRestored"
 MODEL_DELETED = "Slipway.ModelDeleted"
 RUN_REGISTERED = "Slipway.RunRegistered"
+ENVIRONMENT_REGISTERED = "Slipway.EnvironmentRegistered"
+ENVIRONMENT_BUILT = "Slipway.EnvironmentBuilt"
+ENVIRONMENT_BUILD_FAILED = "Slipway.EnvironmentBuildFailed"
+ENVIRONMENT_BUILD_CANCELED = "Slipway.EnvironmentBuildCanceled"
+IMAGE_PACKAGED = "Slipway.ImagePackaged"
+IMAGE_FAILED = "Slipway.ImageFailed"
 UPLOAD_REGISTERED = "Slipway.UploadRegistered"
 UPLOAD_WAITING = "Slipway.UploadWaiting"
 UPLOAD_FAILED = "Slipway.UploadFailed"
@@ -47,6 +54,12 @@ PUBLISHED: dict[str, str] = {
     MODEL_RESTORED: "a model or a version was restored from the archive",
     MODEL_DELETED: "a model version was deleted",
     RUN_REGISTERED: "a run was registered, or registered again with changes",
+    ENVIRONMENT_REGISTERED: "a version of an environment was registered",
+    ENVIRONMENT_BUILT: "a version of an environment can be used",
+    ENVIRONMENT_BUILD_FAILED: "a version of an environment could not be locked or built",
+    ENVIRONMENT_BUILD_CANCELED: "the build of an environment was canceled",
+    IMAGE_PACKAGED: "a model was packaged as an image",
+    IMAGE_FAILED: "a model could not be packaged as an image, or that was canceled",
     UPLOAD_WAITING: "a manifest arrived before its files",
     UPLOAD_REGISTERED: "an upload became a model version",
     UPLOAD_FAILED: "an upload was refused, or its files did not come in time",
@@ -86,6 +99,12 @@ def model_event(type_: str, name: str, version: str, **data: Any) -> EventDraft:
 def model_registered(name: str, version: str, tags: Mapping[str, str], properties: Mapping[str, str]) -> EventDraft:
     """Azure ML's ModelRegistered."""
     return model_event(MODEL_REGISTERED, name, version, modelTags=dict(tags), modelProperties=dict(properties))
+
+
+def environment_event(type_: str, name: str, version: str, **data: Any) -> EventDraft:
+    """An event about one version of an environment."""
+    payload = {"environmentName": name, "environmentVersion": event_version(version), **data}
+    return EventDraft(type_, f"environments/{name}:{version}", payload)
 
 
 def run_registered(run_id: str, experiment_name: str | None, status: str, tags: Mapping[str, str]) -> EventDraft:

@@ -25,7 +25,7 @@ from shared.adapters.local.secrets import LocalSecrets, load_secrets
 from shared.adapters.local.signing import UrlSigner
 from shared.adapters.local.work_queue import open_work_queues
 from shared.errors import Invalid, Permanent, SlipwayError
-from shared.events.types import BLOB_CREATED
+from shared.events.types import BLOB_CREATED, IMAGE_PUSHED
 from shared.local_host import data_folder, listening
 from shared.local_host.app_loader import FunctionDescription, find_app, index_app
 from shared.local_host.blob_endpoint import add_blob_routes
@@ -42,9 +42,17 @@ from shared.resources.events import Event
 logger = logging.getLogger("slipway.host")
 BACKOFF_SCALE_VARIABLE = "SLIPWAY_EVENTGRID_BACKOFF_SCALE"
 # What the event subscriptions of infra/ do on Azure: which topic's events go to which function.
-TOPICS: dict[str, Topic] = {"storage_event": "storage", "lifecycle_event": "slipway"}
+TOPICS: dict[str, Topic] = {
+    "storage_event": "storage",
+    "lifecycle_event": "slipway",
+    "container_registry_event": "slipway",  # as this machine has no registry, who wants such events publishes them
+}
 # And of which types: an event that nothing reacts to wakes no function.
-EVENT_TYPES: dict[str, tuple[str, ...]] = {"storage_event": (BLOB_CREATED,), "lifecycle_event": tuple(REACTIONS)}
+EVENT_TYPES: dict[str, tuple[str, ...]] = {
+    "storage_event": (BLOB_CREATED,),
+    "lifecycle_event": tuple(REACTIONS),
+    "container_registry_event": (IMAGE_PUSHED,),
+}
 # Also theirs: what signed URLs write to `staging` concerns nobody until it is registered.
 WATCHED_SUBJECTS = tuple(f"/blobServices/default/containers/{name}/" for name in ("uploads", "config"))
 # In the cloud these come from the app settings.

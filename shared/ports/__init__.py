@@ -17,7 +17,9 @@ from shared.ports.artifacts import (
     UploadArea,
 )
 from shared.ports.clock import Clock
+from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
+from shared.ports.images import ImageBuilder, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.sources import ModelSource, SourceObject
 from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write
@@ -28,14 +30,19 @@ __all__ = [
     "ArtifactInventory",
     "ArtifactStore",
     "BlobInfo",
+    "BuildProgress",
+    "BuildRequest",
     "Clock",
     "Commit",
     "CommitReporter",
     "CommitState",
     "Container",
+    "EnvironmentBuilder",
     "EventPublisher",
     "EventSubscriptions",
     "GitRemote",
+    "ImageBuilder",
+    "ImageRequest",
     "LargeFile",
     "ModelSource",
     "Outbox",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import Invalid
-from shared.resources import model, run, subscription, sync, upload
+from shared.resources import build, environment_build, image, model, run, subscription, sync, upload
 from shared.resources.base import Document, Status
-from shared.resources.declared import DECLARED_KINDS, DeclaredSpec
+from shared.resources.declared import DECLARED_KINDS, RECONCILED, DeclaredSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,20 @@ KINDS: dict[str, Kind] = {
         Kind(model.KIND, model.ModelSpec, model.ModelHeadStatus, model.ModelDeclaration, True),
         Kind(model.REGISTRATION_KIND, model.RegistrationSpec, Status, None),
         Kind(model.TOMBSTONE_KIND, model.TombstoneSpec, Status, None),
+        Kind(
+            environment_build.KIND,
+            environment_build.EnvironmentBuildSpec,
+            build.BuildStatus,
+            None,
+            True,
+        ),
+        Kind(image.KIND, image.ImageSpec, image.ImageStatus, None, True),
         Kind(run.KIND, run.RunSpec, Status, None),
         Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
         Kind(sync.KIND, sync.SyncSpec, sync.SyncStatus, None, True),
         Kind(sync.REF_KIND, sync.RefSpec, sync.RefStatus, None),
         Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None, True),
-        *(Kind(name, DeclaredSpec, Status, None) for name in DECLARED_KINDS),
+        *(Kind(name, DeclaredSpec, Status, None, name in RECONCILED) for name in DECLARED_KINDS),
     )
 }
 

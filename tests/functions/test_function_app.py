@@ -65,6 +65,7 @@ def test_the_other_triggers(functions: dict[str, dict[str, Any]]) -> None:
     assert found == {
         "storage_event": "eventGridTrigger",
         "lifecycle_event": "eventGridTrigger",
+        "container_registry_event": "eventGridTrigger",
         "reconcile": "queueTrigger",
         "reconcile_poison": "queueTrigger",
         "sweep_outbox": "timerTrigger",

@@ -19,6 +19,9 @@ from azure.core.credentials import AzureKeyCredential
 from azure.eventgrid.aio import EventGridPublisherClient
 from azure.storage.queue.aio import QueueClient
 
+from shared.adapters.azure.acr_images import AcrImageBuilder
+from shared.adapters.azure.acr_runs import AcrRuns
+from shared.adapters.azure.acr_tasks import AcrTasksBuilder
 from shared.adapters.azure.event_publisher import EventGridPublisher
 from shared.adapters.azure.resource_store import ensure_container, open_cosmos_store
 from shared.adapters.azure.work_queue import open_work_queue
@@ -32,6 +35,7 @@ from shared.local_host.topic_endpoint import TOPIC_PATH, add_topic_routes
 from shared.settings import Settings
 from tests.azurite import AzuriteServer
 from tests.contract.blob_stores import AzureBlobs, azure_blobs
+from tests.doubles.arm_event_subscriptions import TokenCredential
 from tests.doubles.cosmos import CosmosDouble
 from tests.doubles.webhook_receiver import serving
 
@@ -150,7 +154,9 @@ def _plane(
         parts.push_async_callback(closing.close)
     settings = Settings(mode="azure", upload_settle_s=0.5, outbox_grace_s=0, instance_id=instance_id)
     subscriptions = LocalEventSubscriptions(topic.grid)
-    return assemble(settings, store, blobs.area, blobs.store, queue, publisher, subscriptions, SystemClock())
+    runs = AcrRuns("", TokenCredential())  # type: ignore[arg-type]
+    builders = AcrTasksBuilder(runs), AcrImageBuilder(runs)
+    return assemble(settings, store, blobs.area, blobs.store, queue, publisher, subscriptions, *builders, SystemClock())
 
 
 async def call(

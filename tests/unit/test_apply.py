@@ -15,6 +15,7 @@ from shared.errors import Invalid
 from shared.ports import RecordQuery, ResourceQuery
 from shared.registry.garbage import digests_of
 from shared.resources.base import Resource, ResourceKey
+from shared.resources.chain import breaks
 from shared.resources.sync import FileOutcome, Provenance, SyncSpec, Trigger
 from shared.syncing.apply import apply_tree
 from shared.syncing.record import apply_and_record
@@ -396,3 +397,14 @@ def test_a_password_in_a_url_is_not_taken(url: str) -> None:
     with pytest.raises(ValueError, match="password"):
         Provenance(source="x", repository_url=url)
     assert Provenance(source="x", repository_url="ssh://git@git.example:22/x.git").repository_url
+
+
+async def test_what_was_removed_can_be_declared_again_and_its_history_goes_on(plane: ControlPlane) -> None:
+    for expected in ("created", "removed", "created", "removed", "created"):
+        files = {"endpoint.yml": ENDPOINT} if expected == "created" else {}
+        assert told(await apply(plane, files, prune=True)) == {"endpoint.yml": expected}
+    key = ResourceKey("online-endpoint", "diabetes")
+    records = (await plane.deps.store.list_history(RecordQuery(partition=key.partition, key=str(key)))).items
+    assert [one.action for one in records] == ["created", "deleted", "created", "deleted", "created"]
+    found = await read(plane, "online-endpoint", "diabetes", None)
+    assert breaks(records, last_hash=found.history_hash) == []

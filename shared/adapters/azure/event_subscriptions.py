@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote
 
+from shared.adapters.azure.arm import MANAGEMENT_URL, SCOPE, ArmClient
 from shared.adapters.azure.arm_event_subscription import from_arm, to_arm
-from shared.adapters.azure.errors import from_status, translated
-from shared.errors import Fault, Invalid, NotFound, NotSupported, Permanent, Retryable
-from shared.events.subscriptions import check_subscription, is_loopback, is_subscription_name
+from shared.adapters.azure.errors import from_status
+from shared.errors import Fault, Invalid, NotFound, NotSupported, Retryable
+from shared.events.subscriptions import check_subscription, is_subscription_name
 from shared.ports import Subscription
 
 if TYPE_CHECKING:
@@ -21,14 +21,10 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 API_VERSION = "2025-02-15"
-SCOPE = "https://management.azure.com/.default"
-REQUEST_TIMEOUT_S = 60.0
 OPERATION_TIMEOUT_S = 300.0
 POLL_S = 2.0
 FINAL_STATES = frozenset({"Succeeded", "Failed", "Canceled", "AwaitingManualAction"})
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
-
-Answer = tuple[int, Mapping[str, str], dict[str, Any]]  # status, headers (any case), body ({} when there is none)
 
 
 class AzureEventSubscriptions:
@@ -38,20 +34,13 @@ class AzureEventSubscriptions:
         self,
         topic_id: str,
         credential: AsyncTokenCredential,
-        management_url: str = "https://management.azure.com",
+        management_url: str = MANAGEMENT_URL,
         *,
         scope: str = SCOPE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        parts = urlsplit(management_url)
-        if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
-            raise Invalid(
-                "the management URL must be https", remedy="give https://management.azure.com or a sovereign one"
-            )
-        self._management_url = management_url.rstrip("/")
+        self._arm = ArmClient(credential, management_url, scope)
         self._topic_id = "/" + topic_id.strip("/")
-        self._credential = credential
-        self._scope = scope
         self._sleep = sleep
 
     async def put(self, subscription: Subscription, *, signing_secret: str | None = None) -> Subscription:
@@ -62,12 +51,12 @@ class AzureEventSubscriptions:
             raise NotSupported("Azure Event Grid does not sign webhooks", remedy=remedy)
         url = self._url(subscription.name)
         async with self._session() as session:
-            status, headers, body = await self._request(session, "PUT", url, to_arm(subscription))
+            status, headers, body = await self._arm.request(session, "PUT", url, to_arm(subscription))
             if status == 400:
                 raise _refused(body)
             _expect(status, {200, 201, 202}, f"subscribing {subscription.name}")
             await self._finish(session, url, headers, body)
-            status, _, body = await self._request(session, "GET", url)
+            status, _, body = await self._arm.request(session, "GET", url)
         _expect(status, {200}, f"reading the subscription {subscription.name}")
         made = from_arm(body)
         if made.state in ("Failed", "Canceled"):
@@ -80,7 +69,7 @@ class AzureEventSubscriptions:
         url: str | None = self._url()
         async with self._session() as session:
             while url:
-                status, _, body = await self._request(session, "GET", url)
+                status, _, body = await self._arm.request(session, "GET", url)
                 _expect(status, {200}, "listing the subscriptions")
                 found += [from_arm(each) for each in body.get("value", [])]
                 url = body.get("nextLink")
@@ -93,11 +82,11 @@ class AzureEventSubscriptions:
             raise missing
         url = self._url(name)
         async with self._session() as session:
-            status, _, _ = await self._request(session, "GET", url)
+            status, _, _ = await self._arm.request(session, "GET", url)
             if status == 404:
                 raise missing
             _expect(status, {200}, f"reading the subscription {name[:64]}")
-            status, headers, _ = await self._request(session, "DELETE", url)
+            status, headers, _ = await self._arm.request(session, "DELETE", url)
             _expect(status, {200, 202, 204}, f"deleting the subscription {name[:64]}")
             if status == 202:
                 await self._finish(session, url, headers, {}, FINAL_STATES - {"Succeeded"})
@@ -122,43 +111,24 @@ class AzureEventSubscriptions:
                 raise Retryable("Azure is still working on the subscription", remedy="look at it again in a while")
             await self._sleep(wait_s)
             if operation:
-                status, headers, answer = await self._request(session, "GET", operation)
+                status, headers, answer = await self._arm.request(session, "GET", operation)
                 _expect(status, {200, 201, 202, 204}, "waiting for the operation")
                 if answer.get("status") in ("Failed", "Canceled"):
                     raise _refused(answer)
-            status, _, body = await self._request(session, "GET", url)
+            status, _, body = await self._arm.request(session, "GET", url)
             if status == 404:
                 return  # deleted; `put` finds out with its own GET
             _expect(status, {200}, "waiting for the subscription")
 
-    async def _request(
-        self, session: aiohttp.ClientSession, method: str, url: str, body: dict[str, Any] | None = None
-    ) -> Answer:
-        import aiohttp
-
-        target = urljoin(self._management_url, url)
-        if urlsplit(target)[:2] != urlsplit(self._management_url)[:2]:
-            raise Permanent("Azure named a URL of another host; the token is not sent there")
-        with translated("getting a token for Azure Resource Manager"):
-            token = (await self._credential.get_token(self._scope)).token
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        try:
-            async with session.request(method, target, headers=headers, json=body, allow_redirects=False) as response:
-                return response.status, response.headers, _object(await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Retryable(f"Azure Resource Manager cannot be reached ({type(error).__name__})") from error
-
     def _session(self) -> aiohttp.ClientSession:
-        import aiohttp
-
         if self._topic_id == "/":
             remedy = "set SLIPWAY_EVENTGRID_TOPIC_ID to the topic's resource id"
             raise NotSupported("subscriptions cannot be managed: the Event Grid topic is not known", remedy=remedy)
-        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S))
+        return self._arm.session()
 
     def _url(self, name: str | None = None) -> str:
         tail = "" if name is None else f"/{quote(name, safe='')}"
-        return f"{self._management_url}{quote(self._topic_id)}/eventSubscriptions{tail}?api-version={API_VERSION}"
+        return f"{self._arm.management_url}{quote(self._topic_id)}/eventSubscriptions{tail}?api-version={API_VERSION}"
 
 
 def _provisioning_state(body: dict[str, Any]) -> str:
@@ -170,14 +140,6 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
         return min(60.0, max(0.1, float(headers.get("Retry-After", POLL_S))))
     except ValueError:
         return POLL_S
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body) if body else {}
-    except ValueError:
-        document = {}
-    return document if isinstance(document, dict) else {}
 
 
 def _expect(status: int, good: set[int], what: str) -> None:

@@ -2,6 +2,6 @@
 
 from shared.adapters.registry.auth import Credentials
 from shared.adapters.registry.client import DistributionRegistry
-from shared.adapters.registry.reference import Reference, parse_reference
+from shared.packaging.reference import Reference, parse_reference
 
 __all__ = ["Credentials", "DistributionRegistry", "Reference", "parse_reference"]

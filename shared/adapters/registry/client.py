@@ -9,9 +9,9 @@ from shared.adapters.registry.auth import Credentials
 from shared.adapters.registry.manifests import resolve
 from shared.adapters.registry.pull import Pull
 from shared.adapters.registry.push import Push
-from shared.adapters.registry.reference import checked_reference, checked_registry, checked_repository
 from shared.adapters.registry.session import Options, session
 from shared.packaging.descriptor import DEFAULT_PLATFORM, Descriptor
+from shared.packaging.reference import checked_reference, checked_registry, checked_repository
 
 MAX_IMAGE_BYTES = 40 << 30  # what is pulled for one image, compressed
 

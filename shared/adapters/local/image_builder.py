@@ -1,0 +1,169 @@
+"""Images of models on this machine, without a Docker daemon: an OCI layout, and a push where a registry is named."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.adapters.local.builds import LocalBuilds, Made, Say
+from shared.adapters.local.image_layers import MODELS, PACKAGES, SERVER_PACKAGES, UV_PLATFORM, ImageLayers
+from shared.environments.lock import read_lock
+from shared.errors import NotFound
+from shared.packaging.base import BaseImage, base_of_layout, base_of_manifest, base_of_root
+from shared.packaging.descriptor import Descriptor
+from shared.packaging.image import ImageConfig, assemble, write_index
+from shared.packaging.layout import read_index, ref_name
+from shared.packaging.lock import packages_of_lock
+from shared.packaging.reference import parse_reference
+from shared.packaging.registry import ImageRegistry
+from shared.packaging.sbom import Model, attach_sbom, sbom
+from shared.packaging.server import FOLDER as SERVER
+from shared.packaging.server import server_identity, server_pins
+from shared.ports import BuildProgress, ImageRequest
+from shared.resources.image import ImageRecipe
+
+PORT = 5001  # Azure ML's for inference servers
+USER = "65532:65532"  # no root, as in distroless images
+
+
+class LocalImageBuilder:
+    """An ImageBuilder. `layout` is an OCI layout of all images; `repository` is HOST/REPOSITORY that they are pushed
+    to, "" for none; `base_image` is a reference, an OCI layout, or a root file system, "" for none; `open_registry`
+    gives the registry of a host."""
+
+    def __init__(
+        self,
+        layout: Path,
+        open_registry: Callable[[str], ImageRegistry],
+        *,
+        base_image: str = "",
+        repository: str = "",
+        index_url: str = "",
+    ) -> None:
+        self._layout = layout.resolve()
+        self._base_image = base_image
+        self._target = parse_reference(repository) if repository else None
+        self._open_registry = open_registry
+        self._index_url = index_url
+        self._builds = LocalBuilds(self._layout)
+
+    @property
+    def server(self) -> str:
+        """See ImageBuilder."""
+        return server_identity()
+
+    @property
+    def base_image(self) -> str:
+        """See ImageBuilder."""
+        return self._base_image
+
+    def lacks(self, recipe: ImageRecipe) -> tuple[str, ...]:
+        """See ImageBuilder."""
+        return tuple(
+            f"platform {one}: known are {', '.join(UV_PLATFORM)}" for one in recipe.platforms if one not in UV_PLATFORM
+        )
+
+    async def advance(self, request: ImageRequest, run_id: str) -> BuildProgress:
+        """See ImageBuilder."""
+        return await self._builds.look(request.recipe.identity, lambda say: self._build(request, say))
+
+    async def cancel(self, identity: str, run_id: str) -> None:
+        """See ImageBuilder."""
+        await self._builds.cancel(identity)
+
+    async def _build(self, request: ImageRequest, say: Say) -> Made:
+        async with asyncio.timeout(request.timeout_s):
+            image = self._made(request.recipe.identity)
+            if image is None:
+                image = await self._package(request, say)
+            return await self._pushed(image, request.recipe, say)
+
+    def _made(self, identity: str) -> Descriptor | None:
+        """The image that is in the layout already."""
+        found = [entry for entry in read_index(self._layout) if ref_name(entry) == identity]
+        return Descriptor.parse(found[0], "index.json") if found else None
+
+    async def _package(self, request: ImageRequest, say: Say) -> Descriptor:
+        recipe = request.recipe
+        layers = ImageLayers(self._layout, self._index_url, request.timeout_s)
+        folder = f"{recipe.model_name}/{recipe.model_version}"
+        pins = read_lock(request.lock)
+        own = server_pins(without={pin.name for pin in pins})
+        above = [await layers.server(), await layers.model(folder, recipe.files, request.read_file, say)]
+        images, bill = [], self._bill(request)
+        for platform in recipe.platforms:
+            base = await self._base(recipe.base_image, platform, say)
+            below = [
+                await layers.packages(some, recipe.python_version, platform, target, say)
+                for some, target in ((pins, PACKAGES), (own, SERVER_PACKAGES))
+                if some
+            ]
+            with self._alone():
+                image = assemble(self._layout, [*below, *above], _config(recipe), platform=platform, base=base)
+                attach_sbom(self._layout, image, bill)
+            images.append(image)
+        with self._alone():
+            named = write_index(self._layout, images, recipe.identity)
+        say(f"image {named.digest}")
+        return named
+
+    async def _base(self, base_image: str, platform: str, say: Say) -> BaseImage:
+        path = Path(base_image)
+        if (path / "oci-layout").exists():
+            base = await asyncio.to_thread(base_of_layout, path, None, platform)
+        elif path.exists():
+            base = await asyncio.to_thread(base_of_root, path, self._layout, platform=platform)
+        elif path.is_absolute():
+            raise NotFound(f"the base image {base_image} is not there")
+        else:
+            reference = parse_reference(base_image)
+            named = reference.digest or reference.tag or "latest"
+            registry = self._open_registry(reference.registry)
+            found = await registry.pull(reference.repository, named, self._layout, platform)
+            base = base_of_manifest(self._layout, found.digest, platform)
+        say(f"base for {platform}: {base_image} {base.digest or ''}".rstrip())
+        return base
+
+    async def _pushed(self, image: Descriptor, recipe: ImageRecipe, say: Say) -> Made:
+        if self._target is None:
+            return Made(f"oci:{self._layout}:{recipe.identity}@{image.digest}", image.size_bytes)
+        registry = self._open_registry(self._target.registry)
+        digest = await registry.push(self._layout, image, self._target.repository, recipe.identity)
+        say(f"pushed to {self._target.registry}/{self._target.repository}")
+        return Made(f"{self._target.registry}/{self._target.repository}@{digest}", image.size_bytes)
+
+    def _bill(self, request: ImageRequest) -> bytes:
+        recipe = request.recipe
+        model = Model(recipe.model_name, recipe.model_version, {file.path: file.sha256 for file in recipe.files})
+        return sbom(recipe.model_name, recipe.model_version, packages_of_lock(request.lock), [model])
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else on this machine writes the layout's index while the context lasts: milliseconds."""
+        self._layout.mkdir(parents=True, exist_ok=True)
+        with (self._layout / ".index.lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
+
+
+def _config(recipe: ImageRecipe) -> ImageConfig:
+    """How a container of the image starts: the scoring server, as somebody who is not root."""
+    models = f"/{MODELS}/{recipe.model_name}/{recipe.model_version}"
+    paths = ":".join(f"/{part}" for part in (PACKAGES, SERVER, SERVER_PACKAGES))
+    env = {"AZUREML_MODEL_DIR": models, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", "SERVER_PORT": str(PORT)}
+    if recipe.entry_script:
+        env |= {"AML_APP_ROOT": models, "AZUREML_ENTRY_SCRIPT": recipe.entry_script}
+    return ImageConfig(
+        env=env,
+        entrypoint=("python3", "-m", "shared.scoring"),
+        working_dir="/",
+        user=USER,
+        exposed_ports=(PORT,),
+        labels={
+            "org.opencontainers.image.title": recipe.model_name,
+            "org.opencontainers.image.version": recipe.model_version,
+        },
+    )

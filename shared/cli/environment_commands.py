@@ -1,0 +1,195 @@
+"""`slipway environment`: versions, their locks, builds and logs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from shared.cli import output
+from shared.cli.api import Api, segment
+from shared.cli.errors import CliError, ExitCode
+from shared.cli.options import Options, common_options
+
+ENDED = ("Succeeded", "Failed", "Canceled")
+POLL_S = 0.3
+SHOWN_IDENTITY = 12
+
+
+@click.group("environment")
+def environment() -> None:
+    """Environments: locked, built once, used for training, scoring and images."""
+
+
+@environment.command("list")
+@click.argument("name", required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@common_options
+def list_(options: Options, name: str | None, limit: int) -> None:
+    """List versions of environments, newest first."""
+    with Api(options) as api:
+        page = api.pages(f"environments/{segment(name)}/versions" if name else "environments", limit=limit)
+    output.show(options, page, _table(page))
+
+
+@environment.command("outdated")
+@common_options
+def outdated(options: Options) -> None:
+    """List the versions that should be built again, because what they rest on has changed."""
+    with Api(options) as api:
+        page = api.pages("environments", {"outdated": "true"})
+    rows = [(_name(one), one["phase"], one["outdated"]) for one in page["items"]]
+    output.show(options, page, output.table(("ENVIRONMENT", "PHASE", "WHY"), rows, empty="Nothing is outdated."))
+
+
+@environment.command("show")
+@click.argument("reference", metavar="NAME[:VERSION]")
+@click.option("--wait", is_flag=True, help="Wait until it is built.")
+@common_options
+def show(options: Options, reference: str, wait: bool) -> None:
+    """Show one version, the latest when none is named: its lock, its build, who uses it."""
+    with Api(options) as api:
+        found = _finished(api, reference) if wait else api.get(_path(reference))
+    output.show(options, found, describe(found))
+    if wait and found["phase"] != "Succeeded":
+        raise click.exceptions.Exit(int(ExitCode.REFUSED))
+
+
+@environment.command("lock")
+@click.argument("reference", metavar="NAME[:VERSION]")
+@common_options
+def lock(options: Options, reference: str) -> None:
+    """Print the locked requirements with hashes, as pip and uv read them."""
+    with Api(options) as api:
+        found = api.get(f"{_path(reference)}/lock")
+    output.show(options, found, found["text"].rstrip("\n"))
+
+
+@environment.command("logs")
+@click.argument("reference", metavar="NAME[:VERSION]")
+@common_options
+def logs(options: Options, reference: str) -> None:
+    """Print what the builder printed."""
+    with Api(options) as api:
+        found = api.get(f"{_path(reference)}/log")
+    output.show(options, found, found["text"].rstrip("\n"))
+
+
+@environment.command("diff")
+@click.argument("reference", metavar="NAME[:VERSION]")
+@click.option("--from", "before", metavar="VERSION", help="The version to compare with [the one its pins come from].")
+@common_options
+def diff(options: Options, reference: str, before: str | None) -> None:
+    """Show how the lock of a version differs from that of another one, package by package."""
+    with Api(options) as api:
+        found = api.get(f"{_path(reference)}/diff", {"from": before} if before else None)
+    rows = [(one["name"], one["before"] or "-", one["after"] or "-") for one in found["packages"]]
+    same = "They are the same environment." if found["is_same"] else "Their packages are the same."
+    output.show(options, found, output.table(("PACKAGE", found["before"], found["after"]), rows, empty=same))
+
+
+@environment.command("upgrade")
+@click.argument("name")
+@common_options
+def upgrade(options: Options, name: str) -> None:
+    """Register a new version of the same definition with the newest packages that fit, and wait for its build."""
+    with Api(options) as api:
+        made = api.call("POST", f"environments/{segment(name)}/upgrade").document
+        _end(options, _finished(api, f"{name}:{made['version']}"))
+
+
+@environment.command("build")
+@click.argument("reference", metavar="NAME[:VERSION]")
+@common_options
+def build(options: Options, reference: str) -> None:
+    """Build a version again, from the lock it has, and wait for it."""
+    with Api(options) as api:
+        made = api.call("POST", f"{_path(reference)}/build").document
+        _end(options, _finished(api, f"{made['name']}:{made['version']}"))
+
+
+@environment.command("cancel")
+@click.argument("reference", metavar="NAME[:VERSION]")
+@common_options
+def cancel(options: Options, reference: str) -> None:
+    """End the build of a version, and of every other one that is the same environment."""
+    with Api(options) as api:
+        found = api.call("POST", f"{_path(reference)}/cancel").document
+    output.show(options, found, f"{_name(found)} is being canceled.")
+
+
+def _end(options: Options, found: dict[str, Any]) -> None:
+    output.show(options, found, describe(found))
+    if found["phase"] != "Succeeded":
+        raise click.exceptions.Exit(int(ExitCode.REFUSED))
+
+
+def _finished(api: Api, reference: str) -> dict[str, Any]:
+    end = time.monotonic() + api.timeout_s
+    while True:
+        found: dict[str, Any] = api.get(_path(reference))
+        if found["phase"] in ENDED:
+            return found
+        if time.monotonic() > end:
+            message = f"{reference} is still {found['phase']}"
+            raise CliError(message, ExitCode.TIMED_OUT, remedy="wait longer with --timeout-s")
+        time.sleep(POLL_S)
+
+
+def _reference(text: str) -> tuple[str, str]:
+    name, _, version = text.removeprefix("azureml:").replace("@", ":").partition(":")
+    return name, version or "latest"
+
+
+def _path(reference: str) -> str:
+    name, version = _reference(reference)
+    return f"environments/{segment(name)}/versions/{segment(version)}"
+
+
+def _name(one: dict[str, Any]) -> str:
+    return f"{one['name']}:{one['version']}"
+
+
+def _table(page: dict[str, Any]) -> str:
+    rows = [
+        (
+            _name(one),
+            one["phase"],
+            one["identity"][:SHOWN_IDENTITY],
+            len(one["packages"]),
+            "yes" if one["outdated"] else "",
+            output.moment(one["created_at"]),
+        )
+        for one in page["items"]
+    ]
+    headings = ("ENVIRONMENT", "PHASE", "IDENTITY", "PACKAGES", "OUTDATED", "CREATED")
+    return output.table(headings, rows, empty="There are no environments.")
+
+
+def describe(one: dict[str, Any]) -> str:
+    """A version for people; what it does not have is left out."""
+    made = one["build"] or {}
+    failed = one["phase"] == "Failed"
+    return output.fields(
+        [
+            ("environment", _name(one)),
+            ("phase", one["phase"]),
+            ("archived", "yes, hidden from lists" if one["archived"] else None),
+            ("outdated", one["outdated"]),
+            ("description", one["description"]),
+            ("tags", one["tags"]),
+            ("identity", one["identity"]),
+            (
+                "locked from",
+                one["locked_from"] and f"version {one['locked_from']}, whose pins were kept where they fit",
+            ),
+            ("packages", one["packages"]),
+            ("location", one["location"]),
+            ("size", output.size(made["size_bytes"]) if made.get("size_bytes") else None),
+            ("conditions", [f"{c['type']}={c['status']}  {c['reason']}  {c['message']}" for c in one["conditions"]]),
+            ("log", made.get("log_tail") if failed else None),
+            ("used by", one["users"]),
+            ("created", f"{output.moment(one['created_at'])} by {one['created_by']}"),
+        ]
+    )

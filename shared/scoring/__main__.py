@@ -1,0 +1,101 @@
+"""`python -m shared.scoring --model FOLDER_OR_FILE --port N`, or --entry-script PATH; more settings by environment."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from shared.scoring.backend import Backend, load_models, load_script
+from shared.scoring.errors import StartError
+from shared.scoring.logs import LOGGER, set_up
+from shared.scoring.metrics import Metrics
+from shared.scoring.server import Server
+from shared.scoring.service import Service
+from shared.scoring.settings import Settings, from_environment, table
+
+EXIT_BROKEN = 3  # as azureml-inference-server-http, whose gunicorn takes it as "do not start again"
+
+
+def _parser() -> argparse.ArgumentParser:
+    rows = "\n".join(f"  {name} [{default}] {text}" for name, default, text in table())
+    parser = argparse.ArgumentParser(
+        prog="python -m shared.scoring",
+        description="Serves an ONNX model or an Azure ML entry script over HTTP.",
+        epilog=f"environment:\n{rows}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", type=Path, metavar="PATH", help="an .onnx file, or a folder [AZUREML_MODEL_DIR]")
+    parser.add_argument("--entry-script", metavar="PATH", help="a script with init() and run() [AZUREML_ENTRY_SCRIPT]")
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
+    return parser
+
+
+def _settings(arguments: argparse.Namespace) -> Settings:
+    settings = from_environment(os.environ)
+    script = arguments.entry_script
+    if (
+        script is None
+        and arguments.model is None
+        and not settings.entry_script
+        and (settings.app_root / "main.py").is_file()
+    ):
+        script = "main.py"  # as azureml-inference-server-http takes it
+    if arguments.entry_script is not None and "AML_APP_ROOT" not in os.environ:
+        settings = dataclasses.replace(settings, app_root=Path.cwd())
+    if arguments.model is not None:
+        os.environ["AZUREML_MODEL_DIR"] = str(arguments.model)  # for init()
+    given = {
+        "model_dir": arguments.model,
+        "entry_script": script,
+        "host": arguments.host,
+        "port": arguments.port,
+    }
+    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def _uvloop() -> ModuleType | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop
+
+
+async def _serve(settings: Settings) -> None:
+    metrics = Metrics()
+    service = Service(settings, metrics)
+
+    async def load() -> Backend:
+        if settings.entry_script:
+            return await load_script(settings, metrics)
+        if settings.model_dir is None:
+            raise StartError("give --model PATH or --entry-script PATH (or AZUREML_MODEL_DIR, AZUREML_ENTRY_SCRIPT)")
+        return await load_models(settings.model_dir, settings, metrics, None)
+
+    await Server(settings, service, load).run()
+
+
+def main() -> int:
+    """Serve until SIGTERM. 3 when the settings, the model or the script are broken."""
+    set_up(os.environ.get("AZUREML_LOG_LEVEL", "INFO").upper())
+    try:
+        settings = _settings(_parser().parse_args())
+        uvloop = _uvloop()
+        if uvloop is not None:
+            uvloop.run(_serve(settings))
+        else:
+            asyncio.run(_serve(settings))
+    except StartError as error:
+        LOGGER.critical("not started: %s", error)
+        return EXIT_BROKEN
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Models that need no code: what they take and give, and running them in batches."""
