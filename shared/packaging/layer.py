@@ -79,25 +79,32 @@ def write_layer(entries: Iterable[Entry], layout: Path, *, compressed: bool = Tr
     not compress (models) is better left uncompressed, at the rate of SHA-256. Raises Invalid for entries that no layer
     can hold, Permanent for a file that cannot be read, Retryable for one that changes meanwhile or a full disk."""
     in_order = ordered(entries)
-    with new_blob(layout) as blob:
-        sink: _Sink = _Gzip(blob) if compressed else _Plain(blob)
+
+    def fill(sink: _Sink) -> None:
         for entry in in_order:
             _write_entry(entry, sink)
         sink.write(_END_OF_ARCHIVE)
-        diff_id = sink.close()
-        digest = blob.commit()
-        return Layer(digest, blob.size_bytes, diff_id, LAYER_TAR_GZIP if compressed else LAYER_TAR)
+
+    return _layer(fill, layout, compressed)
 
 
 def write_tar(pieces: Iterable[bytes], layout: Path, *, compressed: bool = True) -> Layer:
-    """A layer of an archive that is there already, byte for byte."""
-    with new_blob(layout) as blob:
-        sink: _Sink = _Gzip(blob) if compressed else _Plain(blob)
+    """A layer of an archive that is there already, byte for byte. Raises Retryable for a full disk, and whatever the
+    pieces raise."""
+
+    def fill(sink: _Sink) -> None:
         for piece in pieces:
             sink.write(piece)
+
+    return _layer(fill, layout, compressed)
+
+
+def _layer(fill: Callable[[_Sink], None], layout: Path, compressed: bool) -> Layer:
+    with new_blob(layout) as blob:
+        sink: _Sink = _Gzip(blob) if compressed else _Plain(blob)
+        fill(sink)
         diff_id = sink.close()
-        digest = blob.commit()
-        return Layer(digest, blob.size_bytes, diff_id, LAYER_TAR_GZIP if compressed else LAYER_TAR)
+        return Layer(blob.commit(), blob.size_bytes, diff_id, LAYER_TAR_GZIP if compressed else LAYER_TAR)
 
 
 def _write_entry(entry: Entry, sink: _Sink) -> None:
