@@ -19,7 +19,7 @@ from shared.packaging.layout import READ_BYTES, BlobWriter, new_blob
 
 __all__ = ["Entry", "Layer", "folder_entries", "write_layer", "write_tar"]
 
-GZIP_LEVEL = 6
+GZIP_LEVEL = 4  # a Python environment (634 MB) becomes 4 % larger than by 6, in 13 s instead of 22 s
 # RFC 1952, section 2.3: deflate, no flags, no time, no extra flags, an unknown system. zlib would write the builder's.
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _END_OF_ARCHIVE = bytes(2 * tarfile.BLOCKSIZE)
@@ -79,25 +79,32 @@ def write_layer(entries: Iterable[Entry], layout: Path, *, compressed: bool = Tr
     not compress (models) is better left uncompressed, at the rate of SHA-256. Raises Invalid for entries that no layer
     can hold, Permanent for a file that cannot be read, Retryable for one that changes meanwhile or a full disk."""
     in_order = ordered(entries)
-    with new_blob(layout) as blob:
-        sink: _Sink = _Gzip(blob) if compressed else _Plain(blob)
+
+    def fill(sink: _Sink) -> None:
         for entry in in_order:
             _write_entry(entry, sink)
         sink.write(_END_OF_ARCHIVE)
-        diff_id = sink.close()
-        digest = blob.commit()
-        return Layer(digest, blob.size_bytes, diff_id, LAYER_TAR_GZIP if compressed else LAYER_TAR)
+
+    return _layer(fill, layout, compressed)
 
 
 def write_tar(pieces: Iterable[bytes], layout: Path, *, compressed: bool = True) -> Layer:
-    """A layer of an archive that is there already, byte for byte."""
-    with new_blob(layout) as blob:
-        sink: _Sink = _Gzip(blob) if compressed else _Plain(blob)
+    """A layer of an archive that is there already, byte for byte. Raises Retryable for a full disk, and whatever the
+    pieces raise."""
+
+    def fill(sink: _Sink) -> None:
         for piece in pieces:
             sink.write(piece)
+
+    return _layer(fill, layout, compressed)
+
+
+def _layer(fill: Callable[[_Sink], None], layout: Path, compressed: bool) -> Layer:
+    with new_blob(layout) as blob:
+        sink: _Sink = _Gzip(blob) if compressed else _Plain(blob)
+        fill(sink)
         diff_id = sink.close()
-        digest = blob.commit()
-        return Layer(digest, blob.size_bytes, diff_id, LAYER_TAR_GZIP if compressed else LAYER_TAR)
+        return Layer(blob.commit(), blob.size_bytes, diff_id, LAYER_TAR_GZIP if compressed else LAYER_TAR)
 
 
 def _write_entry(entry: Entry, sink: _Sink) -> None:
@@ -128,7 +135,7 @@ def _write_file(entry: Entry, path: Path, sink: _Sink) -> None:
 
 
 def _copy(path: Path, read_into: Callable[[bytearray], int | None], size_bytes: int, sink: _Sink) -> None:
-    buffer, copied_bytes = bytearray(READ_BYTES), 0
+    buffer, copied_bytes = bytearray(min(READ_BYTES, size_bytes + 1)), 0  # one more tells that it grew
     view = memoryview(buffer)
     while count := read_into(buffer):
         copied_bytes += count

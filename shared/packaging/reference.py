@@ -36,7 +36,7 @@ def parse_reference(text: str) -> Reference:
     name, at, digest = text.partition("@")
     registry, slash, path = name.partition("/")
     repository, colon, tag = path.partition(":")
-    if not slash or not _HOST.match(registry) or not ("." in registry or ":" in registry or registry == "localhost"):
+    if not slash or not _is_host(registry) or not ("." in registry or ":" in registry or registry == "localhost"):
         raise Invalid(
             f"the image {_shown(text)} does not begin with the host of a registry (allowed: {REFERENCE_RULE})",
             remedy="write the registry's host before the repository",
@@ -46,6 +46,14 @@ def parse_reference(text: str) -> Reference:
     if at:
         checked_digest(digest, f"the image {_shown(name)}")
     return Reference(registry, checked_repository(repository), tag or None, digest or None)
+
+
+def checked_registry(registry: str) -> str:
+    """`registry`, when it is HOST or HOST:PORT. Raises Invalid otherwise."""
+    if not _is_host(registry):
+        shown = registry[:200].rpartition("@")[2]
+        raise Invalid(f"{shown!r} is not a registry (allowed: HOST or HOST:PORT)", remedy="give its host alone")
+    return registry
 
 
 def checked_repository(repository: str) -> str:
@@ -58,6 +66,10 @@ def checked_repository(repository: str) -> str:
 def checked_reference(reference: str) -> str:
     """`reference`, when it is a tag or a digest. Raises Invalid otherwise."""
     return reference if is_valid_tag(reference) else checked_digest(reference, "the reference of a manifest")
+
+
+def _is_host(text: str) -> bool:
+    return _HOST.match(text) is not None
 
 
 def _shown(text: str) -> str:

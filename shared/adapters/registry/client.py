@@ -11,7 +11,7 @@ from shared.adapters.registry.pull import Pull
 from shared.adapters.registry.push import Push
 from shared.adapters.registry.session import Options, session
 from shared.packaging.descriptor import DEFAULT_PLATFORM, Descriptor
-from shared.packaging.reference import checked_reference, checked_repository
+from shared.packaging.reference import checked_reference, checked_registry, checked_repository
 
 MAX_IMAGE_BYTES = 40 << 30  # what is pulled for one image, compressed
 
@@ -29,9 +29,9 @@ class DistributionRegistry:
         progress_timeout_s: float = 120.0,
         retry_delay_s: float = 0.5,
     ) -> None:
-        """`registry` is HOST or HOST:PORT; `credentials` are used when it asks for them."""
+        """`registry` is HOST or HOST:PORT; `credentials` are used when it asks for them. Raises Invalid."""
         self._options = Options(
-            registry,
+            checked_registry(registry),
             credentials,
             ssl_context,
             progress_timeout_s=progress_timeout_s,

@@ -18,7 +18,9 @@ def files_of(folder: Path) -> dict[str, bytes]:
             for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}  # fmt: skip
 
 
-def member(name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644):
+def member(
+    name: str, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "", mode: int = 0o644
+) -> tuple[tarfile.TarInfo, bytes]:
     info = tarfile.TarInfo(name)
     info.type, info.linkname, info.mode, info.size = kind, link, mode, len(content)
     return info, content

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -191,6 +193,24 @@ def test_a_large_file_is_streamed(tmp_path: Path, compressed: bool) -> None:
         tracemalloc.stop()
     assert peak_bytes < 20 << 20
     assert (layer.size_bytes < 1 << 20) == compressed
+
+
+def test_kill_9_leaves_no_blob(tmp_path: Path) -> None:
+    large, layout = tmp_path / "model.bin", tmp_path / "layout"
+    with large.open("wb") as file:
+        file.truncate(4 << 30)
+    script = (
+        "import sys; from pathlib import Path; from shared.packaging.layer import *; "
+        "write_layer([Entry('model.bin', Path(sys.argv[1]))], Path(sys.argv[2]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, str(large), str(layout)], cwd=ROOT)
+    deadline = time.monotonic() + 30
+    while not list(layout.glob(".partial-*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait(timeout=30) == -signal.SIGKILL
+    assert list(layout.glob(".partial-*"))
+    assert not (layout / "blobs").exists()
 
 
 names = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=30)

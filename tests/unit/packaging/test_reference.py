@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.adapters.registry import Reference, parse_reference
+from shared.adapters.registry import DistributionRegistry, Reference, parse_reference
 from shared.adapters.registry.auth import Challenge, is_loopback, parse_challenges
 from shared.errors import Invalid
 
@@ -52,6 +52,13 @@ def test_what_is_no_reference_is_refused(text: str) -> None:
 )
 def test_challenges(values: list[str], expected: Challenge | None) -> None:
     assert parse_challenges(values) == expected
+
+
+@pytest.mark.parametrize("registry", ["", "https://host.example", "user:secret@host.example", "host.example/a", "a b"])
+def test_what_is_no_registry_is_refused(registry: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        DistributionRegistry(registry)
+    assert "secret" not in str(refused.value)
 
 
 def test_loopback_is_told_by_the_name_alone() -> None:
