@@ -97,12 +97,11 @@ class Images:
             )
             raise Invalid("the entry script is not there", faults=(fault,))
         build = await self._environments.build_of(used)
-        phase = used.status.get("phase")
-        if phase != EnvironmentPhase.SUCCEEDED or build is None:
-            raise Invalid(
-                f"{used.key} cannot be used: it is {phase}" if build else f"{used.key} has no packages of its own",
-                remedy="wait for it, or see `slipway environment show`",
-            )
+        if (phase := used.status.get("phase")) != EnvironmentPhase.SUCCEEDED:
+            remedy = "wait for it, or see `slipway environment show`"
+            raise Invalid(f"{used.key} cannot be used: it is {phase}", remedy=remedy)
+        if build is None:
+            raise Invalid(f"{used.key} is an image as it is", remedy="give it packages: `pip` or a `conda_file`")
         recipe = EnvironmentBuildSpec.model_validate(build.spec).recipe
         if not (base := recipe.base_image or self._builder.base_image):
             raise Invalid(

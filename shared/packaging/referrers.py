@@ -50,6 +50,15 @@ def attach(
     return artifact
 
 
+def attached(layout: Path, image: Descriptor) -> list[Descriptor]:
+    """The artifacts of the layout about an image, or of an image index about the images that it lists; [] for none."""
+    manifests = read_document(layout, image.digest).get("manifests") if image.media_type == INDEX else None
+    tags = {referrers_tag(one["digest"]) for one in manifests or ()} | {referrers_tag(image.digest)}
+    indexes = [entry["digest"] for entry in read_index(layout) if ref_name(entry) in tags]
+    listed = [entry for digest in indexes for entry in read_document(layout, digest)["manifests"]]
+    return [Descriptor.parse(entry, "a list of artifacts") for entry in listed]
+
+
 def index_with(listed: list[Any], artifact: Descriptor, manifest: Mapping[str, Any]) -> bytes | None:
     """The index of artifacts with one more, for which `manifest` is the document; None when it is listed already."""
     if any(isinstance(entry, dict) and entry.get("digest") == artifact.digest for entry in listed):

@@ -28,8 +28,11 @@ SCRIPT = "def init(): ...\ndef run(data): return data\n"
 
 
 def root(folder: Path) -> Path:
-    (folder / "usr" / "bin").mkdir(parents=True)
-    (folder / "usr" / "bin" / "tool").write_text("#!/bin/sh\n")
+    tool = folder / "usr" / "bin" / "tool"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/sh\n")
+    for path in (tool, tool.parent, tool.parent.parent, folder):
+        path.chmod(0o755)
     return folder
 
 
@@ -138,6 +141,10 @@ async def test_an_image_is_pushed_and_pulled_by_its_digest(tmp_path: Path, monke
         await asyncio.to_thread(subprocess.run, [*command, source, target], check=True)
         pulled = json.loads((tmp_path / "pulled" / "index.json").read_text())
         assert pulled["manifests"][0]["digest"] == image["digest"]
+        tag = f"docker://{registry.host}/models/slipway:sha256-{image['digest'].removeprefix('sha256:')}"
+        raw = ["skopeo", "inspect", "--raw", "--tls-verify=false", tag]
+        listed = json.loads(await asyncio.to_thread(subprocess.check_output, raw))
+        assert [one["artifactType"] for one in listed["manifests"]] == ["application/vnd.cyclonedx+json"]
         log = await call(plane, "get_image_log", 200, image_id=image["image_id"])
         assert PASSWORD not in json.dumps(image) + log["text"]
 

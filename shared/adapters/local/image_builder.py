@@ -18,6 +18,7 @@ from shared.packaging.image import ImageConfig, assemble, write_index
 from shared.packaging.layout import read_index, ref_name
 from shared.packaging.lock import packages_of_lock
 from shared.packaging.reference import parse_reference
+from shared.packaging.referrers import attached
 from shared.packaging.registry import ImageRegistry
 from shared.packaging.sbom import Model, attach_sbom, sbom
 from shared.packaging.server import FOLDER as SERVER
@@ -132,6 +133,8 @@ class LocalImageBuilder:
             return Made(f"oci:{self._layout}:{recipe.identity}@{image.digest}", image.size_bytes)
         registry = self._open_registry(self._target.registry)
         digest = await registry.push(self._layout, image, self._target.repository, recipe.identity)
+        for bill in attached(self._layout, image):
+            await registry.push(self._layout, bill, self._target.repository)
         say(f"pushed to {self._target.registry}/{self._target.repository}")
         return Made(f"{self._target.registry}/{self._target.repository}@{digest}", image.size_bytes)
 
