@@ -17,6 +17,7 @@ from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.build import BUILD_TERMINAL
 from shared.resources.environment_build import KIND as BUILD_KIND
 from shared.resources.events import Event
+from shared.resources.image import KIND as IMAGE_KIND
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,11 @@ class ImageIntake:
             raise BadRequest(f"{event.type[:80]!r} is not {IMAGE_PUSHED}")
         target, request = event.data.get("target") or {}, event.data.get("request") or {}
         repository, tag, digest = (str(target.get(key) or "") for key in ("repository", "tag", "digest"))
-        build = ResourceKey(BUILD_KIND, tag)
-        if tag and (found := await self._deps.store.read(build)) is not None:
-            if found.unfinished:
-                await self._loop.enqueue(WorkMessage(build))
-            return
+        for build in (ResourceKey(BUILD_KIND, tag), ResourceKey(IMAGE_KIND, tag)):
+            if tag and (found := await self._deps.store.read(build)) is not None:
+                if found.unfinished:
+                    await self._loop.enqueue(WorkMessage(build))
+                return
         image = f"{request.get('host')}/{repository}:{tag}"
         for version in await self._environments.resting_on(image):
             await self._mark(version, image, digest, Cause(actor="container_registry", type="event", id=event.id))

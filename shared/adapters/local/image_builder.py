@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,7 +90,16 @@ class LocalImageBuilder:
 
     async def _package(self, request: ImageRequest, say: Say) -> Descriptor:
         recipe = request.recipe
-        layers = ImageLayers(self._layout, self._index_url, request.timeout_s)
+        work = self._layout / f".work-{recipe.identity[:16]}"
+        await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)  # of one that died
+        try:
+            return await self._assembled(request, work, say)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+
+    async def _assembled(self, request: ImageRequest, work: Path, say: Say) -> Descriptor:
+        recipe = request.recipe
+        layers = ImageLayers(self._layout, work, self._index_url, request.timeout_s)
         folder = f"{recipe.model_name}/{recipe.model_version}"
         pins = read_lock(request.lock)
         own = server_pins(without={pin.name for pin in pins})

@@ -31,10 +31,12 @@ _LEFT_OUT = ("bin", "Scripts")  # commands, which would begin with a path of thi
 
 
 class ImageLayers:
-    """Makes layers in an OCI layout. A layer of packages is kept by what is in it, and made once."""
+    """Makes layers in an OCI layout, working in the folder `work`. A layer of packages is kept by what
+    is in it, and made once."""
 
-    def __init__(self, layout: Path, index_url: str, timeout_s: float) -> None:
+    def __init__(self, layout: Path, work: Path, index_url: str, timeout_s: float) -> None:
         self._layout = layout
+        self._work = work
         self._index_url = index_url
         self._timeout_s = timeout_s
 
@@ -46,7 +48,7 @@ class ImageLayers:
         if (kept := self._kept(key)) is not None:
             say(f"packages for {platform}: {kept.digest}, made before")
             return kept
-        work = self._layout / f".packages-{secrets.token_hex(8)}"
+        work = self._work / "packages"
         try:
             await self._install(lock, python, platform, work, say)
             layer = await asyncio.to_thread(_layer_of, work / "packages", target, self._layout)
@@ -76,7 +78,7 @@ class ImageLayers:
         self, folder: str, files: Sequence[ModelFile], read_file: Callable[[str], AsyncIterator[bytes]], say: Say
     ) -> Layer:
         """The layer of a model's files, uncompressed: weights do not compress. Raises NotFound, ArtifactCorrupted."""
-        work = self._layout / f".model-{secrets.token_hex(8)}"
+        work = self._work / "model"
         work.mkdir(parents=True)
         try:
             entries = []
