@@ -50,7 +50,7 @@ def outdated(options: Options) -> None:
 def show(options: Options, reference: str, wait: bool) -> None:
     """Show one version, the latest when none is named: its lock, its build, who uses it."""
     with Api(options) as api:
-        found = _finished(api, reference) if wait else api.get(_path(reference))
+        found = _finished(api, reference) if wait else api.get(environment_path(reference))
     output.show(options, found, describe(found))
     if wait and found["phase"] != "Succeeded":
         raise click.exceptions.Exit(int(ExitCode.REFUSED))
@@ -62,7 +62,7 @@ def show(options: Options, reference: str, wait: bool) -> None:
 def lock(options: Options, reference: str) -> None:
     """Print the locked requirements with hashes, as pip and uv read them."""
     with Api(options) as api:
-        found = api.get(f"{_path(reference)}/lock")
+        found = api.get(f"{environment_path(reference)}/lock")
     output.show(options, found, found["text"].rstrip("\n"))
 
 
@@ -72,7 +72,7 @@ def lock(options: Options, reference: str) -> None:
 def logs(options: Options, reference: str) -> None:
     """Print what the builder printed."""
     with Api(options) as api:
-        found = api.get(f"{_path(reference)}/log")
+        found = api.get(f"{environment_path(reference)}/log")
     output.show(options, found, found["text"].rstrip("\n"))
 
 
@@ -83,7 +83,7 @@ def logs(options: Options, reference: str) -> None:
 def diff(options: Options, reference: str, before: str | None) -> None:
     """Show how the lock of a version differs from that of another one, package by package."""
     with Api(options) as api:
-        found = api.get(f"{_path(reference)}/diff", {"from": before} if before else None)
+        found = api.get(f"{environment_path(reference)}/diff", {"from": before} if before else None)
     rows = [(one["name"], one["before"] or "-", one["after"] or "-") for one in found["packages"]]
     same = "They are the same environment." if found["is_same"] else "Their packages are the same."
     output.show(options, found, output.table(("PACKAGE", found["before"], found["after"]), rows, empty=same))
@@ -105,7 +105,7 @@ def upgrade(options: Options, name: str) -> None:
 def build(options: Options, reference: str) -> None:
     """Build a version again, from the lock it has, and wait for it."""
     with Api(options) as api:
-        made = api.call("POST", f"{_path(reference)}/build").document
+        made = api.call("POST", f"{environment_path(reference)}/build").document
         _end(options, _finished(api, f"{made['name']}:{made['version']}"))
 
 
@@ -115,7 +115,7 @@ def build(options: Options, reference: str) -> None:
 def cancel(options: Options, reference: str) -> None:
     """End the build of a version, and of every other one that is the same environment."""
     with Api(options) as api:
-        found = api.call("POST", f"{_path(reference)}/cancel").document
+        found = api.call("POST", f"{environment_path(reference)}/cancel").document
     output.show(options, found, f"{_name(found)} is being canceled.")
 
 
@@ -137,7 +137,7 @@ def finished_environment(api: Api, reference: str) -> dict[str, Any]:
 def _finished(api: Api, reference: str) -> dict[str, Any]:
     end = time.monotonic() + api.timeout_s
     while True:
-        found: dict[str, Any] = api.get(_path(reference))
+        found: dict[str, Any] = api.get(environment_path(reference))
         if found["phase"] in ENDED:
             return found
         if time.monotonic() > end:
@@ -151,7 +151,8 @@ def _reference(text: str) -> tuple[str, str]:
     return name, version or "latest"
 
 
-def _path(reference: str) -> str:
+def environment_path(reference: str) -> str:
+    """The REST path of NAME[:VERSION], below /api/."""
     name, version = _reference(reference)
     return f"environments/{segment(name)}/versions/{segment(version)}"
 

@@ -10,7 +10,7 @@ from shared.cli.apply_commands import apply, delete, diff, get
 from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
 from shared.cli.doctor_command import doctor
-from shared.cli.environment_commands import environment
+from shared.cli.environment_audit import environment
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
 from shared.cli.image_commands import image, package

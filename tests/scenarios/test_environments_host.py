@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,36 @@ async def test_the_command_follows_an_environment(tmp_path: Path, index: Package
         await slipway(host, "apply", "-f", str(file))
         failed = await slipway(host, "environment", "show", "train:3", "--wait", code=4)
         assert "nosuchthing was not found in the package registry" in failed.stdout
+
+
+PIP_AUDIT = """#!{python}
+import json, sys
+lock = open(sys.argv[sys.argv.index("-r") + 1]).read()
+assert "--require-hashes" in sys.argv and "--hash=sha256:" in lock, sys.argv
+name, version = lock.split()[0].split("==")
+vulns = [{{"id": "PYSEC-1", "fix_versions": ["1.1"], "description": "it leaks"}}] if name == "part3" else []
+print(json.dumps({{"dependencies": [{{"name": name, "version": version, "vulns": vulns}}]}}))
+sys.exit(1 if vulns else 0)
+"""
+
+
+async def test_known_vulnerabilities_are_asked_for(
+    tmp_path: Path, index: PackageIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path / "data", SLIPWAY_PACKAGE_INDEX_URL=index.url) as host:
+        for name, part in (("good", "part1"), ("bad", "part3")):
+            await slipway(host, "apply", "-f", str(declared(tmp_path / "declared", name, f"pip: [{part}]")))
+            await slipway(host, "environment", "show", name, "--wait")
+        absent = await slipway(host, "environment", "audit", "good", code=6)
+        assert "pip install pip-audit" in absent.stderr
+        program = tmp_path / "bin" / "pip-audit"
+        program.parent.mkdir()
+        program.write_text(PIP_AUDIT.format(python=sys.executable))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        assert (await slipway(host, "environment", "audit", "good")).stdout == "No known vulnerability.\n"
+        found = await slipway(host, "environment", "audit", "bad", code=4)
+        assert found.stdout.splitlines()[1].split() == ["part3", "1.0", "PYSEC-1", "1.1"]
 
 
 @pytest.mark.parametrize("moments", [MOMENTS, pytest.param(MOMENTS_SLOW, marks=pytest.mark.slow)])
