@@ -180,7 +180,8 @@ def _image_registry(host: str) -> ImageRegistry:
     from shared.adapters.registry.client import DistributionRegistry
     from shared.adapters.registry.docker_login import login_of
 
-    return DistributionRegistry(host, credentials=login_of(host))
+    # Docker Hub has its registry elsewhere than its name says.
+    return DistributionRegistry({"docker.io": "registry-1.docker.io"}.get(host, host), credentials=login_of(host))
 
 
 def _source_opener(

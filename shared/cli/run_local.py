@@ -14,7 +14,7 @@ import click
 from shared.cli.api import Api, segment
 from shared.cli.curated import environment_reference
 from shared.cli.download import download_version
-from shared.cli.environment_commands import finished_environment
+from shared.cli.environment_commands import environment_path, finished_environment
 from shared.cli.errors import CliError, ExitCode
 from shared.cli.options import Options, common_options
 from shared.cli.references import model_reference
@@ -43,6 +43,10 @@ def local(
     with Api(options) as api:
         used = finished_environment(api, environment_reference(api, environment))
         python = Path(used["location"]) / "bin" / "python"
+        if python.is_absolute() and not python.exists():  # it was let go, or removed by hand
+            named = f"{used['name']}:{used['version']}"
+            api.call("POST", f"{environment_path(named)}/build")
+            used = finished_environment(api, named)
         if not python.exists():
             remedy = "use a Slipway on this machine (`slipway up`), which builds environments in folders"
             raise CliError(f"{used['location']!r} is no environment on this machine", ExitCode.REFUSED, remedy=remedy)

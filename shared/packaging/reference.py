@@ -56,6 +56,15 @@ def checked_registry(registry: str) -> str:
     return registry
 
 
+def with_host(text: str) -> str:
+    """The name of an image with its registry: a name without one is Docker Hub's, whose own images are in `library`, as
+    every Docker client has it (distribution project, reference package, "familiar names")."""
+    first, slash, _ = text.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return text
+    return f"docker.io/{text}" if slash else f"docker.io/library/{text}"
+
+
 def checked_repository(repository: str) -> str:
     """`repository`, when it is a repository's name. Raises Invalid otherwise."""
     if len(repository) > 255 or not _REPOSITORY.match(repository):

@@ -18,7 +18,7 @@ from shared.packaging.descriptor import Descriptor
 from shared.packaging.image import ImageConfig, assemble, write_index
 from shared.packaging.layout import read_index, ref_name
 from shared.packaging.lock import packages_of_lock
-from shared.packaging.reference import parse_reference
+from shared.packaging.reference import parse_reference, with_host
 from shared.packaging.referrers import attached
 from shared.packaging.registry import ImageRegistry
 from shared.packaging.sbom import Model, attach_sbom, sbom
@@ -130,7 +130,7 @@ class LocalImageBuilder:
         elif path.is_absolute():
             raise NotFound(f"the base image {base_image} is not there")
         else:
-            reference = parse_reference(base_image)
+            reference = parse_reference(with_host(base_image))
             named = reference.digest or reference.tag or "latest"
             registry = self._open_registry(reference.registry)
             found = await registry.pull(reference.repository, named, self._layout, platform)

@@ -7,6 +7,7 @@ import pytest
 from shared.adapters.registry import DistributionRegistry, Reference, parse_reference
 from shared.adapters.registry.auth import Challenge, is_loopback, parse_challenges
 from shared.errors import Invalid
+from shared.packaging.reference import with_host
 
 DIGEST = f"sha256:{'a' * 64}"
 
@@ -64,3 +65,18 @@ def test_what_is_no_registry_is_refused(registry: str) -> None:
 def test_loopback_is_told_by_the_name_alone() -> None:
     assert [host for host in ("localhost", "127.0.0.9", "::1", "127.0.0.1.example", "10.0.0.1", "", None)
             if is_loopback(host)] == ["localhost", "127.0.0.9", "::1"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("python:3.11-slim", "docker.io/library/python:3.11-slim"),
+        ("mambaorg/micromamba:2", "docker.io/mambaorg/micromamba:2"),
+        ("mcr.microsoft.com/azureml/base:1", "mcr.microsoft.com/azureml/base:1"),
+        ("localhost/a", "localhost/a"),
+        ("here:5000/a:1", "here:5000/a:1"),
+    ],
+)
+def test_an_image_without_a_registry_is_docker_hubs(text: str, whole: str) -> None:
+    assert with_host(text) == whole
+    assert str(parse_reference(with_host(text))) == whole
