@@ -32,7 +32,7 @@ up: .venv/.local  ## run the control plane on this machine
 	$(BIN)/slipway up
 
 test: .venv/.dev  ## run the tests (unit, contract, functions, scenarios, docs)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal -m "not slow"
 
 test-slow: .venv/.dev  ## run what takes longer (kill -9 at 200 moments, 2 GB uploads, fuzzing at length)
 	$(BIN)/pytest -m slow --timeout 1800

@@ -10,7 +10,9 @@ import click
 
 from shared.cli.api import Api, segment
 from shared.cli.download import download_version
+from shared.cli.errors import CliError, ExitCode
 from shared.cli.options import Options
+from shared.errors import SlipwayError
 from shared.packaging.entries import Entry
 from shared.packaging.model_context import write_model_context
 from shared.packaging.server import server_identity
@@ -29,7 +31,7 @@ def write_context_of(
     base_image: str,
 ) -> Path:
     """Write the Dockerfile with all it needs into a new folder; the Dockerfile's path comes out. Raises CliError for
-    what the server refuses, Invalid for a folder that is not empty."""
+    what the server refuses, and for a folder that is not empty."""
     name, version = environment["name"], environment["version"]
     lock = api.get(f"environments/{segment(name)}/versions/{segment(version)}/lock")["text"]
     declared = environment["declaration"]
@@ -50,4 +52,7 @@ def write_context_of(
     with tempfile.TemporaryDirectory(prefix="slipway-model-") as work:
         targets = download_version(api, options, model, Path(work), force=False)
         files = [Entry(file["path"], target, 0o644) for file, target in targets]
-        return write_model_context(folder, recipe, lock, files)
+        try:
+            return write_model_context(folder, recipe, lock, files)
+        except SlipwayError as error:
+            raise CliError(error.message, ExitCode.REFUSED, remedy=error.remedy) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
@@ -52,6 +51,8 @@ def local(
             raise CliError(f"{used['location']!r} is no environment on this machine", ExitCode.REFUSED, remedy=remedy)
         found = api.get(f"models/{segment(name)}/versions/{segment(version)}")
         folder = _downloaded(api, options, found)
+    import asyncio
+
     packages = asyncio.run(_server_packages(options, used))
     command = [str(python), "-m", "shared.scoring", "--model", str(folder), "--port", str(port), "--host", "127.0.0.1"]
     command += ["--entry-script", str(entry_script.resolve())] if entry_script else []

@@ -112,7 +112,7 @@ async def test_a_broken_policy_refuses_everything(plane: ControlPlane, policy: s
     [
         ({"properties": {"name": {"type": "wrong"}}}, "/properties/name/type"),
         (
-            {"properties": {"tags": {"properties": {"a/b": {"format": "uri"}}}}},
+            {"properties": {"tags": {"properties": {"a/b": {"format": "postcode"}}}}},
             "/properties/tags/properties/a~1b/format",
         ),
         ({"allOf": [{"properties": {"name": {"format": "hostnam"}}}]}, "/allOf/0/properties/name/format"),
