@@ -83,9 +83,10 @@ async def _serve(settings: Settings) -> None:
 
 def main() -> int:
     """Serve until SIGTERM. 3 when the settings, the model or the script are broken."""
-    set_up(os.environ.get("AZUREML_LOG_LEVEL", "INFO").upper())
+    set_up("INFO")
     try:
         settings = _settings(_parser().parse_args())
+        set_up(settings.log_level)
         uvloop = _uvloop()
         if uvloop is not None:
             uvloop.run(_serve(settings))

@@ -38,6 +38,9 @@ class Server:
                 max_body_bytes=settings.max_body_bytes,
                 max_buffered_bytes=max(512 * 2**20, 2 * settings.max_body_bytes),
                 max_connections=settings.max_connections,
+                header_timeout_s=settings.header_timeout_s,
+                body_timeout_s=settings.body_timeout_s,
+                keep_alive_s=settings.keep_alive_s,
             )
         )
         self._backend: Backend | None = None
