@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from shared.scoring.backend import Backend, load_models, load_script
+from shared.scoring.collector.collector import DataCollector
 from shared.scoring.errors import StartError
 from shared.scoring.logs import LOGGER, set_up
 from shared.scoring.metrics import Metrics
@@ -71,14 +72,33 @@ async def _serve(settings: Settings) -> None:
     metrics = Metrics()
     service = Service(settings, metrics)
 
+    collector = _collector(settings, metrics)
+
     async def load() -> Backend:
         if settings.entry_script:
             return await load_script(settings, metrics)
         if settings.model_dir is None:
             raise StartError("give --model PATH or --entry-script PATH (or AZUREML_MODEL_DIR, AZUREML_ENTRY_SCRIPT)")
-        return await load_models(settings.model_dir, settings, metrics, None)
+        return await load_models(settings.model_dir, settings, metrics, collector)
 
-    await Server(settings, service, load).run()
+    try:
+        await Server(settings, service, load).run()
+    finally:
+        if collector is not None:
+            collector.close()
+
+
+def _collector(settings: Settings, metrics: Metrics) -> DataCollector | None:
+    if settings.collect_dir is None:
+        return None
+    who = {"endpoint": settings.endpoint, "deployment": settings.deployment, "version": settings.model_version}
+    return DataCollector(
+        settings.collect_dir,
+        who,
+        percent=settings.collect_percent,
+        buffer_bytes=settings.collect_buffer_bytes,
+        metrics=metrics,
+    )
 
 
 def main() -> int:
