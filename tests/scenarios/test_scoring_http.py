@@ -47,6 +47,14 @@ def test_pipelined_requests_are_answered_in_order(server: ScoringServer) -> None
     assert statuses(received) == [200] * 200 + [404]
 
 
+def test_many_small_requests_at_once_are_not_taken_for_large_headers(server: ScoringServer) -> None:
+    """More bytes than headers may have, cut anywhere."""
+    request = b"GET /v2/health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+    for cut in (0, 7, 30):
+        received = server.exchange(request * 3_000 + request[:cut])
+        assert statuses(received) == [200] * 3_000
+
+
 def test_an_answer_that_comes_early_waits_for_its_turn(server: ScoringServer) -> None:
     """Health is answered at once, a score in the next turn of the loop; the order is that of the requests."""
     received = server.exchange(post() + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + post())
