@@ -19,6 +19,9 @@ from shared.scoring.server import Server
 from shared.scoring.service import Service
 from shared.scoring.settings import Settings, from_environment, table
 
+SWITCH_S = (
+    0.0005  # that a thread (a script, the collector) may keep the interpreter from the event loop; Python's is 0.005
+)
 EXIT_BROKEN = 3  # as azureml-inference-server-http, whose gunicorn takes it as "do not start again"
 
 
@@ -104,6 +107,7 @@ def _collector(settings: Settings, metrics: Metrics) -> DataCollector | None:
 def main() -> int:
     """Serve until SIGTERM. 3 when the settings, the model or the script are broken."""
     set_up("INFO")
+    sys.setswitchinterval(SWITCH_S)
     try:
         settings = _settings(_parser().parse_args())
         set_up(settings.log_level)

@@ -22,7 +22,7 @@ from shared.scoring.models.onnx_model import OnnxModel
 
 FLUSH_S = 0.2  # the most that a request waits for others to be handed over with
 _OVERHEAD_BYTES = 600  # of one request in the queue, beside its arrays
-_BURST = 256  # requests of one frame
+_BURST = 64  # requests of one frame; making it holds the interpreter
 _COMPLAIN_S = 10.0  # between two log records of the same kind
 
 
