@@ -40,20 +40,14 @@ class Frame:
     feeds: Any
     outputs: Any
 
-    def requests(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """Inputs and outputs of each request."""
+    def split(self, tensors: Any) -> list[dict[str, Any]]:
+        """Those of each request, of this frame's feeds or outputs."""
         if self.rows is None:
-            return list(zip(self.feeds, self.outputs, strict=True))
+            return list(tensors)
         parts, start = [], 0
         for count in self.rows:
-            end = start + count
-            parts.append(
-                (
-                    {name: tensor[start:end] for name, tensor in self.feeds.items()},
-                    {name: tensor[start:end] for name, tensor in self.outputs.items()},
-                )
-            )
-            start = end
+            parts.append({name: tensor[start : start + count] for name, tensor in tensors.items()})
+            start += count
         return parts
 
 

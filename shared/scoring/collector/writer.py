@@ -34,14 +34,29 @@ class Writer:
     def write(self, frame: frames.Frame) -> None:
         """Raises OSError when the sink can't."""
         parts: dict[str, list[bytes]] = {}
-        for moment_s, name, tensors in zip(frame.moments_s, frame.request_ids, frame.requests(), strict=True):
-            identity, moment = orjson.dumps(name), self._hours.time(moment_s)
-            for collection, each in zip((INPUTS, OUTPUTS), tensors, strict=True):
-                rows = self._rows_of(frame, collection).json(each)
-                made = self._lines[collection].line(identity, identity, moment, rows)
+        for collection, tensors in ((INPUTS, frame.feeds), (OUTPUTS, frame.outputs)):
+            make = self._lines[collection].line
+            documents = self._documents(frame, collection, tensors)
+            for moment_s, name, document in zip(frame.moments_s, frame.request_ids, documents, strict=True):
+                identity = orjson.dumps(name)
+                made = make(identity, identity, self._hours.time(moment_s), document)
                 parts.setdefault(self._hours.path(collection, moment_s), []).append(made)
         for path, of_path in parts.items():
             self._sink.append(path, b"".join(of_path))
+
+    def _documents(self, frame: frames.Frame, collection: str, tensors: Any) -> list[bytes]:
+        """The rows of each request as JSON; those of all at once where they are one matrix."""
+        maker = self._rows_of(frame, collection)
+        if frame.rows is None:
+            return [maker.json(each) for each in tensors]
+        rows = maker.rows(tensors)
+        if rows is None:
+            return [maker.json(each) for each in frame.split(tensors)]
+        documents, start = [], 0
+        for count in frame.rows:
+            documents.append(b"[" + b",".join(rows[start : start + count]) + b"]")
+            start += count
+        return documents
 
     def _rows_of(self, frame: frames.Frame, collection: str) -> lines.Rows:
         key = (frame.model, collection)

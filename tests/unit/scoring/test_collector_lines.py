@@ -64,7 +64,7 @@ def test_frames_carry_every_request_apart(requests: list[tuple[dict[str, object]
     frame = read(io.BytesIO(content))
     assert frame is not None
     assert frame.request_ids == [str(index) for index in range(len(requests))]
-    for got, sent in zip(frame.requests(), requests, strict=True):
+    for got, sent in zip(zip(frame.split(frame.feeds), frame.split(frame.outputs), strict=True), requests, strict=True):
         for tensors, expected in zip(got, sent, strict=True):
             assert {name: np.asarray(value).tolist() for name, value in tensors.items()} == {
                 name: np.asarray(value).tolist() for name, value in expected.items()
