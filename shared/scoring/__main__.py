@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, metavar="PATH", help="an .onnx file, or a folder [AZUREML_MODEL_DIR]")
     parser.add_argument("--entry-script", metavar="PATH", help="a script with init() and run() [AZUREML_ENTRY_SCRIPT]")
     parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--reload", action="store_true", help="load again when the script or the model changes")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
     return parser
 
@@ -71,7 +72,7 @@ def _uvloop() -> ModuleType | None:
     return uvloop
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, *, reload: bool) -> None:
     metrics = Metrics()
     service = Service(settings, metrics)
 
@@ -85,10 +86,15 @@ async def _serve(settings: Settings) -> None:
         return await load_models(settings.model_dir, settings, metrics, collector)
 
     try:
-        await Server(settings, service, load).run()
+        await Server(settings, service, load, _watched(settings) if reload else ()).run()
     finally:
         if collector is not None:
             collector.close()
+
+
+def _watched(settings: Settings) -> tuple[Path, ...]:
+    script = (settings.app_root / settings.entry_script).parent if settings.entry_script else None
+    return tuple(path for path in (script, settings.model_dir) if path is not None)
 
 
 def _collector(settings: Settings, metrics: Metrics) -> DataCollector | None:
@@ -109,13 +115,14 @@ def main() -> int:
     set_up("INFO")
     sys.setswitchinterval(SWITCH_S)
     try:
-        settings = _settings(_parser().parse_args())
+        arguments = _parser().parse_args()
+        settings = _settings(arguments)
         set_up(settings.log_level)
         uvloop = _uvloop()
         if uvloop is not None:
-            uvloop.run(_serve(settings))
+            uvloop.run(_serve(settings, reload=arguments.reload))
         else:
-            asyncio.run(_serve(settings))
+            asyncio.run(_serve(settings, reload=arguments.reload))
     except StartError as error:
         LOGGER.critical("not started: %s", error)
         return EXIT_BROKEN
