@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from shared.scoring.backend import Backend, load_models, load_script
+from shared.scoring.collector.collector import DataCollector
 from shared.scoring.errors import StartError
 from shared.scoring.logs import LOGGER, set_up
 from shared.scoring.metrics import Metrics
@@ -18,6 +19,9 @@ from shared.scoring.server import Server
 from shared.scoring.service import Service
 from shared.scoring.settings import Settings, from_environment, table
 
+SWITCH_S = (
+    0.0005  # that a thread (a script, the collector) may keep the interpreter from the event loop; Python's is 0.005
+)
 EXIT_BROKEN = 3  # as azureml-inference-server-http, whose gunicorn takes it as "do not start again"
 
 
@@ -32,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", type=Path, metavar="PATH", help="an .onnx file, or a folder [AZUREML_MODEL_DIR]")
     parser.add_argument("--entry-script", metavar="PATH", help="a script with init() and run() [AZUREML_ENTRY_SCRIPT]")
     parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--reload", action="store_true", help="load again when the script or the model changes")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
     return parser
 
@@ -67,30 +72,57 @@ def _uvloop() -> ModuleType | None:
     return uvloop
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, *, reload: bool) -> None:
     metrics = Metrics()
     service = Service(settings, metrics)
+
+    collector = _collector(settings, metrics)
 
     async def load() -> Backend:
         if settings.entry_script:
             return await load_script(settings, metrics)
         if settings.model_dir is None:
             raise StartError("give --model PATH or --entry-script PATH (or AZUREML_MODEL_DIR, AZUREML_ENTRY_SCRIPT)")
-        return await load_models(settings.model_dir, settings, metrics, None)
+        return await load_models(settings.model_dir, settings, metrics, collector)
 
-    await Server(settings, service, load).run()
+    try:
+        await Server(settings, service, load, _watched(settings) if reload else ()).run()
+    finally:
+        if collector is not None:
+            collector.close()
+
+
+def _watched(settings: Settings) -> tuple[Path, ...]:
+    script = (settings.app_root / settings.entry_script).parent if settings.entry_script else None
+    return tuple(path for path in (script, settings.model_dir) if path is not None)
+
+
+def _collector(settings: Settings, metrics: Metrics) -> DataCollector | None:
+    if settings.collect_dir is None:
+        return None
+    who = {"endpoint": settings.endpoint, "deployment": settings.deployment, "version": settings.model_version}
+    return DataCollector(
+        settings.collect_dir,
+        who,
+        percent=settings.collect_percent,
+        buffer_bytes=settings.collect_buffer_bytes,
+        metrics=metrics,
+    )
 
 
 def main() -> int:
     """Serve until SIGTERM. 3 when the settings, the model or the script are broken."""
-    set_up(os.environ.get("AZUREML_LOG_LEVEL", "INFO").upper())
+    set_up("INFO")
+    sys.setswitchinterval(SWITCH_S)
     try:
-        settings = _settings(_parser().parse_args())
+        arguments = _parser().parse_args()
+        settings = _settings(arguments)
+        set_up(settings.log_level)
         uvloop = _uvloop()
         if uvloop is not None:
-            uvloop.run(_serve(settings))
+            uvloop.run(_serve(settings, reload=arguments.reload))
         else:
-            asyncio.run(_serve(settings))
+            asyncio.run(_serve(settings, reload=arguments.reload))
     except StartError as error:
         LOGGER.critical("not started: %s", error)
         return EXIT_BROKEN

@@ -15,6 +15,7 @@ from shared.scoring.metrics import Metrics
 from shared.scoring.models.batching import Batcher
 from shared.scoring.models.routes import Collector, OnnxRoutes
 from shared.scoring.models.store import ModelStore
+from shared.scoring.oip.routes import OipRoutes
 from shared.scoring.routes import Answer, Reply, Route
 from shared.scoring.scripts.entry_script import initialize, load
 from shared.scoring.scripts.routes import ScriptRoute
@@ -77,7 +78,8 @@ async def load_models(path: Path, settings: Settings, metrics: Metrics, collecto
         }
     else:
         routes = {b"/score": Route("/score", {b"POST": _several(store), b"GET": _several(store)}, scores=True)}
-    return Backend(routes, (_by_name(store, made),), batchers)
+    protocol = OipRoutes(store, made, settings.max_body_bytes)
+    return Backend({**routes, b"/v2": protocol.server()}, (_by_name(store, made), protocol.family), batchers)
 
 
 def _load(path: Path, threads: int) -> tuple[ModelStore, dict[tuple[str, str], bool]]:

@@ -44,7 +44,7 @@ class Metrics:
         self.request_seconds = Histogram(_SECONDS)  # from the last byte of the request to its answer
         self.run_seconds = Histogram(_SECONDS)  # of one call of the model or script
         self.batch_rows = Histogram(_ROWS)
-        self._gauges: list[tuple[str, str, str, Callable[[], float]]] = []
+        self._read: dict[str, tuple[str, str, Callable[[], float]]] = {}
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """One answered request."""
@@ -53,8 +53,8 @@ class Metrics:
         self.request_seconds.observe(seconds)
 
     def read(self, name: str, kind: str, text: str, value: Callable[[], float]) -> None:
-        """Add a figure that is asked for when the metrics are read; `kind` is gauge or counter."""
-        self._gauges.append((name, kind, text, value))
+        """Add, or replace, a figure that is asked for when the metrics are read; `kind` is gauge or counter."""
+        self._read[name] = (kind, text, value)
 
     def text(self) -> bytes:
         """All of them for Prometheus."""
@@ -68,6 +68,6 @@ class Metrics:
             ("slipway_scoring_batch_rows", "Rows of one call of the model.", self.batch_rows),
         ):
             lines += [f"# HELP {name} {text}", f"# TYPE {name} histogram", *histogram.lines(name)]
-        for name, kind, text, value in self._gauges:
+        for name, (kind, text, value) in self._read.items():
             lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {value():g}"]
         return ("\n".join(lines) + "\n").encode()

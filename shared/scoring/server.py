@@ -7,6 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from shared.scoring.backend import Backend
 from shared.scoring.errors import StartError
@@ -14,6 +15,7 @@ from shared.scoring.http.connections import Connections
 from shared.scoring.http.limits import Limits
 from shared.scoring.http.protocol import HttpProtocol
 from shared.scoring.logs import LOGGER
+from shared.scoring.reloading import watch
 from shared.scoring.service import Service
 from shared.scoring.settings import Settings
 
@@ -26,10 +28,13 @@ Load = Callable[[], Awaitable[Backend]]
 class Server:
     """Listens on one or two ports. `port` is the one it got."""
 
-    def __init__(self, settings: Settings, service: Service, load: Load) -> None:
+    def __init__(self, settings: Settings, service: Service, load: Load, watched: tuple[Path, ...] = ()) -> None:
+        """With `watched` it loads again when these files or folders change."""
         self._settings = settings
         self._service = service
         self._load = load
+        self._watched = watched
+        self._watching: asyncio.Task[None] | None = None
         self._listeners: list[tuple[asyncio.Server, socket.socket]] = []
         self._stop = asyncio.Event()
         self._connections = Connections(
@@ -38,6 +43,9 @@ class Server:
                 max_body_bytes=settings.max_body_bytes,
                 max_buffered_bytes=max(512 * 2**20, 2 * settings.max_body_bytes),
                 max_connections=settings.max_connections,
+                header_timeout_s=settings.header_timeout_s,
+                body_timeout_s=settings.body_timeout_s,
+                keep_alive_s=settings.keep_alive_s,
             )
         )
         self._backend: Backend | None = None
@@ -82,6 +90,8 @@ class Server:
         except StartError:
             await self._close_listeners()
             raise
+        if self._watched:
+            self._watching = asyncio.get_running_loop().create_task(watch(self._watched, self.reload))
         LOGGER.info("ready")
 
     async def reload(self) -> None:
@@ -129,6 +139,8 @@ class Server:
     async def drain(self) -> None:
         """Accept nothing new, answer everything accepted, close."""
         LOGGER.info("draining")
+        if self._watching is not None:
+            self._watching.cancel()
         self._service.draining = True
         self._connections.draining = True
         await self._close_listeners()

@@ -78,6 +78,11 @@ class Settings:
     host: str = _setting("0.0.0.0", str, PREFIX + "HOST", "address to listen on")  # noqa: S104
     max_body_bytes: int = _setting(100 * 2**20, _COUNT, PREFIX + "MAX_BODY_BYTES", "larger bodies: 413")
     max_header_bytes: int = _setting(65_536, _COUNT, PREFIX + "MAX_HEADER_BYTES", "larger headers: 431")
+    header_timeout_s: float = _setting(10.0, _NUMBER, PREFIX + "HEADER_TIMEOUT_S", "for request line and headers: 408")
+    body_timeout_s: float = _setting(
+        30.0, _NUMBER, PREFIX + "BODY_TIMEOUT_S", "for a body, and 1 s more for each 16 KiB of it: 408"
+    )
+    keep_alive_s: float = _setting(75.0, _NUMBER, PREFIX + "KEEP_ALIVE_S", "idle connections are closed after it")
     max_connections: int = _setting(4_000, _COUNT, PREFIX + "MAX_CONNECTIONS", "more connections: 503")
     max_concurrent: int = _setting(1_024, _COUNT, PREFIX + "MAX_CONCURRENT", "more requests at once: 429")
     max_batch_rows: int = _setting(256, _COUNT, PREFIX + "MAX_BATCH_ROWS", "rows of one call of the model")

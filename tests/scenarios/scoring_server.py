@@ -98,6 +98,7 @@ class ScoringServer:
 
     def terminate(self) -> int:
         """SIGTERM; its exit code."""
+        self.client.close()  # it waits for idle connections, which may bring a request yet
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_TIMEOUT_S)
 

@@ -13,7 +13,7 @@ TRIGGERS = list(Trigger)
 SEEN = [Seen(*each) for each in itertools.product((None, "a", "b"), (None, "a", "b"), (True, False), (True, False))]
 
 
-@pytest.mark.parametrize(("phase", "trigger"), list(itertools.product(set(SyncPhase) - TERMINAL, TRIGGERS)))
+@pytest.mark.parametrize(("phase", "trigger"), list(itertools.product(sorted(set(SyncPhase) - TERMINAL), TRIGGERS)))
 def test_every_unfinished_phase_has_a_step_for_whatever_is_so(phase: SyncPhase, trigger: Trigger) -> None:
     for seen, commit in itertools.product(SEEN, (None, "a")):
         spec = SyncSpec(repository="r", trigger=trigger, ref="refs/heads/main", commit=commit)

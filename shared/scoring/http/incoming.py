@@ -54,7 +54,7 @@ class Incoming:
     def _begin(self) -> None:
         self._target = b""
         self._raw_headers: list[tuple[bytes, bytes]] = []
-        self._header_bytes = 0
+        self._header_bytes: int | None = None  # until the chunk in which it begins has ended
         self._chunks: list[bytes] = []
         self._request: Request | None = None
 
@@ -73,10 +73,17 @@ class Incoming:
             self._sink.refused(request, error)
 
     def count_header_bytes(self, size_bytes: int) -> None:
-        """Bytes that have come while the headers are still not complete."""
-        self._header_bytes += size_bytes
+        """After size_bytes that left the headers incomplete. Of those in which the request begins only what was parsed
+        counts: what is before it belongs to others."""
+        if self._header_bytes is None:
+            self._header_bytes = self._parsed_bytes()
+        else:
+            self._header_bytes += size_bytes
         if self._header_bytes > self._limits.max_header_bytes:
             self.refuse(HeadersTooLarge(f"request line and headers exceed {self._limits.max_header_bytes} bytes"))
+
+    def _parsed_bytes(self) -> int:
+        return len(self._target) + sum(len(name) + len(value) for name, value in self._raw_headers)
 
     # --- httptools ---
     def on_message_begin(self) -> None:
@@ -107,7 +114,7 @@ class Incoming:
         headers, limits = request.headers, self._limits
         size_bytes = self.chunk_bytes
         if size_bytes > limits.max_header_bytes:  # with others' bytes, perhaps: only now they are counted one by one
-            size_bytes = len(self._target) + sum(len(name) + len(value) for name, value in self._raw_headers)
+            size_bytes = self._parsed_bytes()
         if size_bytes > limits.max_header_bytes or len(self._raw_headers) > limits.max_headers:
             return HeadersTooLarge(f"more than {limits.max_header_bytes} bytes or {limits.max_headers} headers")
         if b"host" not in headers and self.parser.get_http_version() == "1.1":

@@ -20,4 +20,4 @@ class Limits:
     min_body_bytes_per_s: int = 16_384
     keep_alive_s: float = 75.0
     write_timeout_s: float = 30.0  # that a client may leave answers unread
-    linger_s: float = 2.0  # reading on after a refusal, so that the client sees it instead of a reset
+    linger_s: float = 1.0  # reading on after a refusal, so that the client sees it instead of a reset

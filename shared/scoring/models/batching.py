@@ -70,6 +70,7 @@ class Batcher:
         self._row_s = 0.0
         self._thread: ThreadPoolExecutor | None = None
         self._in_thread = False
+        self._closed = False
 
     def submit(self, feeds: dict[str, Array], done: Done) -> None:
         """Run the model on them soon; `done` is called in the loop."""
@@ -88,9 +89,11 @@ class Batcher:
             self._scheduled = self._loop.call_soon(self._run_waiting)
 
     def close(self) -> None:
-        """End the thread, without waiting for a call that it is in."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the thread, when what waits has been run."""
+        self._closed = True
+        if self._thread is not None and not self._in_thread:
+            self._thread.shutdown(wait=False)
+            self._thread = None
 
     def _set_timer(self, call: Call) -> None:
         error = ScoringTimeout(f"Scoring timeout after {self._timeout_ms} ms")
@@ -139,6 +142,8 @@ class Batcher:
         if not done.cancelled():
             self._give(batch, *done.result())
         self._run_waiting()
+        if self._closed:
+            self.close()
 
     def _give(self, batch: list[Call], outcomes: list[Any], seconds: float) -> None:
         rows = sum(call.rows for call in batch)

@@ -56,7 +56,7 @@ class OnnxModel:
         if not self.signature.batchable:
             return False
         double = self._try(2)
-        return double is not None and all(len(output) == 2 for output in double.values())
+        return double is not None and all(np.ndim(output) and len(output) == 2 for output in double.values())
 
     def _try(self, rows: int) -> Outputs | None:
         try:

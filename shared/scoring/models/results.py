@@ -21,6 +21,8 @@ def values_of(output: Any) -> Any:
     """An output as JSON takes it: an item for each row; rows of one value are that value."""
     if not isinstance(output, np.ndarray):
         return output
+    if output.ndim == 0:
+        return output.item()
     if output.ndim == 2 and output.shape[1] == 1:
         output = output.reshape(-1)
     if output.dtype == object:

@@ -31,7 +31,7 @@ class OnnxRoutes:
 
     def __init__(self, batchers: list[Batcher], max_body_bytes: int, collector: Collector | None) -> None:
         self._max_body_bytes = max_body_bytes
-        self._collector = collector
+        self.collector = collector
         self.batchers = {(each.model.name, each.model.version): each for each in batchers}
 
     def score(self, model: OnnxModel) -> Route:
@@ -47,7 +47,7 @@ class OnnxRoutes:
     def _answer(self, model: OnnxModel, body: Body) -> Answer:
         batcher = self.batchers[model.name, model.version]
         names = frozenset(each.name for each in model.signature.inputs)
-        signature, max_bytes, collector = model.signature, self._max_body_bytes, self._collector
+        signature, max_bytes, collector = model.signature, self._max_body_bytes, self.collector
 
         def answer(request: Request, reply: Reply) -> None:
             feeds, key = read(request, signature, names, max_bytes)

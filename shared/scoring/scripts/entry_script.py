@@ -38,7 +38,7 @@ class EntryScript:
 def load(app_root: Path, script: str, source_directory: str) -> EntryScript:
     """The script, imported; "" is the module `main` of the app root. Raises StartError with the traceback when it can't
     be imported, lacks init() or run(), or has a run() that can't be called."""
-    RawHttp.requested = False
+    _forget(app_root)
     shims.install()
     for folder in (str(app_root), str(app_root / source_directory) if source_directory else ""):
         if folder and folder not in sys.path:
@@ -53,6 +53,23 @@ def load(app_root: Path, script: str, source_directory: str) -> EntryScript:
     inner = getattr(module, "driver_module", None)  # Azure's SDKs put a driver before some scripts
     run = inner.run if isinstance(inner, ModuleType) and hasattr(inner, "run") else module.run
     return _analyzed(str(path), module.init, run)
+
+
+def _forget(app_root: Path) -> None:
+    """What an earlier version of the script has left in the process: its modules, @rawhttp and schemas."""
+    RawHttp.requested = False
+    installed = sys.modules.get(f"{shims.SERVER}.api.aml_request")
+    if installed is not None and hasattr(installed, "_rawHttpRequested"):
+        vars(installed)["_rawHttpRequested"] = False
+    tools = schema_tools()
+    if tools is not None:
+        for known in (tools.__functions_schema__, tools.__versions__):
+            known.pop("entry_module.run", None)
+    root = f"{app_root.resolve()}{os.sep}"
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(root) and not name.startswith(("shared.", "__main__")):
+            del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def _import(path: Path) -> ModuleType:
