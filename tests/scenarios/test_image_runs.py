@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import tempfile
@@ -29,6 +30,7 @@ PROGRAMS = ("mmdebstrap", "podman", "runc")
 SOURCES = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list.d/ubuntu.sources", "/etc/apt/sources.list")
 MACHINES = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}
 START_TIMEOUT_S = 30.0
+_PORT = re.compile(r"\bport (\d+)")
 # crun refuses machines with both kinds of cgroups, and there may be neither systemd nor its journal.
 CONTAINERS_CONF = """
 [containers]
@@ -79,18 +81,18 @@ class Podman:
 
     folder: Path
 
-    def __call__(self, *arguments: str) -> str:
+    def __call__(self, *arguments: str, with_errors: bool = False) -> str:
         command = ["podman", f"--root={self.folder}/root", f"--runroot={self.folder}/run", "--storage-driver=vfs",
                    *arguments]  # fmt: skip
         environment = {**os.environ, "CONTAINERS_CONF": str(self.folder / "containers.conf")}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
-        return done.stdout.strip()
+        return (done.stdout + done.stderr).strip() if with_errors else done.stdout.strip()
 
     @contextlib.contextmanager
-    def running(self, image: str) -> Iterator[int]:
+    def running(self, image: str, *options: str) -> Iterator[int]:
         """The port that the container listens on."""
-        container = self("run", "--detach", "--network=host", "--read-only", image)
+        container = self("run", "--detach", "--network=host", "--read-only", *options, image)
         try:
             yield self._port(container)
             self("stop", "--time=20", container)
@@ -101,10 +103,10 @@ class Podman:
     def _port(self, container: str) -> int:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            if (log := self("logs", container)).startswith("port "):
-                return int(log.split()[1])
+            if found := _PORT.search(self("logs", container, with_errors=True)):
+                return int(found[1])
             time.sleep(0.1)
-        raise AssertionError(f"the container does not listen: {self('logs', container)!r}")
+        raise AssertionError(f"the container does not listen: {self('logs', container, with_errors=True)!r}")
 
 
 @pytest.fixture(scope="module")
