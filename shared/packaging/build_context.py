@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from shared.environments.lock import LOCK_NAME, read_lock
 from shared.errors import Fault, Invalid
 from shared.packaging.descriptor import checked_digest
 from shared.packaging.entries import Entry, ordered
 from shared.packaging.image import ImageConfig
-from shared.packaging.lock import LOCK_NAME, packages_of_lock
 
 APP_ROOT = "/var/azureml-app"  # AML_APP_ROOT of Azure ML's inference server
 MODELS_ROOT = f"{APP_ROOT}/azureml-models"
@@ -102,7 +102,7 @@ def _base(image: str, digest: str | None) -> str:
 def _dockerfile(base: str, lock: str, models: Sequence[PackagedModel], config: ImageConfig, python: str) -> str:
     env = {"AML_APP_ROOT": APP_ROOT, **({"AZUREML_MODEL_DIR": model_dir(models)} if models else {}), **config.env}
     lines = [f"FROM {base}"]
-    if packages_of_lock(lock):
+    if read_lock(lock):
         install = [python, "-m", "pip", "install", "--no-cache-dir", "--no-compile", "--no-deps", "--require-hashes",
                    "--requirement", _LOCK_TARGET]  # fmt: skip
         lines += [f"COPY {LOCK_NAME} {_LOCK_TARGET}", f"RUN {json.dumps(install)}"]
