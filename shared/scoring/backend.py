@@ -31,6 +31,7 @@ class Backend:
     routes: dict[bytes, Route]
     families: tuple[Family, ...]
     threads: Sequence[Batcher | Workers]
+    models: tuple[ModelStore, OnnxRoutes] | None = None
 
     def close(self) -> None:
         """End its threads."""
@@ -79,7 +80,8 @@ async def load_models(path: Path, settings: Settings, metrics: Metrics, collecto
     else:
         routes = {b"/score": Route("/score", {b"POST": _several(store), b"GET": _several(store)}, scores=True)}
     protocol = OipRoutes(store, made, settings.max_body_bytes)
-    return Backend({**routes, b"/v2": protocol.server()}, (_by_name(store, made), protocol.family), batchers)
+    families = (_by_name(store, made), protocol.family)
+    return Backend({**routes, b"/v2": protocol.server()}, families, batchers, (store, made))
 
 
 def _load(path: Path, threads: int) -> tuple[ModelStore, dict[tuple[str, str], bool]]:

@@ -72,6 +72,12 @@ class ScoringServer:
         """All it wrote."""
         return self.log_path.read_text(errors="replace")
 
+    def grpc_port(self) -> int:
+        """The port of gRPC, when it has one."""
+        found = re.search(r"listening for gRPC on port (\d+)", self.log())
+        assert found is not None, self.log()
+        return int(found[1])
+
     def records(self) -> list[dict[str, Any]]:
         """The lines of its log that are JSON."""
         return [json.loads(line) for line in self.log().splitlines() if line.startswith("{")]

@@ -22,9 +22,10 @@ def test_tritonclient_understands_every_answer(tmp_path: Path) -> None:
     python = VENV / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "tritonclient[http]"], check=True)
-    with serving(tmp_path, "--model", str(MODEL)) as server:
-        command = [str(python), str(Path(__file__).with_name("triton_client.py")), str(server.port)]
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "tritonclient[http,grpc]"], check=True)
+    with serving(tmp_path, "--model", str(MODEL), SLIPWAY_SCORING_GRPC_PORT="0") as server:
+        script = str(Path(__file__).with_name("triton_client.py"))
+        command = [str(python), script, str(server.port), str(server.grpc_port())]
         ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert ended.returncode == 0, ended.stderr
         expected = server.client.post("/score", json=[ROW] * 3).json()
