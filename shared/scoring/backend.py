@@ -12,6 +12,7 @@ from shared.scoring.errors import NotFound
 from shared.scoring.http.messages import Request
 from shared.scoring.logs import LOGGER
 from shared.scoring.metrics import Metrics
+from shared.scoring.models import mlflow_model
 from shared.scoring.models.batching import Batcher
 from shared.scoring.models.routes import Collector, OnnxRoutes
 from shared.scoring.models.store import ModelStore
@@ -54,8 +55,21 @@ async def load_script(settings: Settings, metrics: Metrics) -> Backend:
     return Backend({b"/score": scores, b"/swagger.json": swagger.route(documents)}, (), [workers])
 
 
+async def load_mlflow(path: Path, settings: Settings, metrics: Metrics) -> Backend:
+    """An MLflow model folder, loaded in the thread that will call it. Raises StartError."""
+    workers = Workers(settings.workers, settings.scoring_timeout_ms, metrics)
+    try:
+        model = await workers.call(lambda: mlflow_model.load(path))
+    except BaseException:
+        workers.close()
+        raise
+    return Backend(mlflow_model.MlflowRoutes(model, workers, metrics, settings.max_body_bytes).routes(), (), [workers])
+
+
 async def load_models(path: Path, settings: Settings, metrics: Metrics, collector: Collector | None) -> Backend:
     """The models of a file or folder, loaded and warmed up in a thread: the loop goes on. Raises StartError."""
+    if mlflow_model.is_mlflow_folder(path):
+        return await load_mlflow(path, settings, metrics)
     store, batchable = await asyncio.to_thread(_load, path, settings.threads)
     batchers = [
         Batcher(

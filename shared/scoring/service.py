@@ -116,7 +116,8 @@ class Service:
         if route.scores:
             self.in_flight -= 1
         self.metrics.count(route.name, response.status, elapsed_s)
-        if response.status >= 400 or self._settings.access_log:
+        failed = response.status >= 400 and (route.scores or route is _UNKNOWN)  # not probes that wait for readiness
+        if failed or self._settings.access_log:
             LOGGER.log(
                 30 if response.status >= 400 else 20,
                 "%s %s %d",
