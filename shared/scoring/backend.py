@@ -12,6 +12,7 @@ from shared.scoring.errors import NotFound
 from shared.scoring.http.messages import Request
 from shared.scoring.logs import LOGGER
 from shared.scoring.metrics import Metrics
+from shared.scoring.models import mlflow_model
 from shared.scoring.models.batching import Batcher
 from shared.scoring.models.routes import Collector, OnnxRoutes
 from shared.scoring.models.store import ModelStore
@@ -31,6 +32,7 @@ class Backend:
     routes: dict[bytes, Route]
     families: tuple[Family, ...]
     threads: Sequence[Batcher | Workers]
+    models: tuple[ModelStore, OnnxRoutes] | None = None
 
     def close(self) -> None:
         """End its threads."""
@@ -53,8 +55,21 @@ async def load_script(settings: Settings, metrics: Metrics) -> Backend:
     return Backend({b"/score": scores, b"/swagger.json": swagger.route(documents)}, (), [workers])
 
 
+async def load_mlflow(path: Path, settings: Settings, metrics: Metrics) -> Backend:
+    """An MLflow model folder, loaded in the thread that will call it. Raises StartError."""
+    workers = Workers(settings.workers, settings.scoring_timeout_ms, metrics)
+    try:
+        model = await workers.call(lambda: mlflow_model.load(path))
+    except BaseException:
+        workers.close()
+        raise
+    return Backend(mlflow_model.MlflowRoutes(model, workers, metrics, settings.max_body_bytes).routes(), (), [workers])
+
+
 async def load_models(path: Path, settings: Settings, metrics: Metrics, collector: Collector | None) -> Backend:
     """The models of a file or folder, loaded and warmed up in a thread: the loop goes on. Raises StartError."""
+    if mlflow_model.is_mlflow_folder(path):
+        return await load_mlflow(path, settings, metrics)
     store, batchable = await asyncio.to_thread(_load, path, settings.threads)
     batchers = [
         Batcher(
@@ -79,7 +94,8 @@ async def load_models(path: Path, settings: Settings, metrics: Metrics, collecto
     else:
         routes = {b"/score": Route("/score", {b"POST": _several(store), b"GET": _several(store)}, scores=True)}
     protocol = OipRoutes(store, made, settings.max_body_bytes)
-    return Backend({**routes, b"/v2": protocol.server()}, (_by_name(store, made), protocol.family), batchers)
+    families = (_by_name(store, made), protocol.family)
+    return Backend({**routes, b"/v2": protocol.server()}, families, batchers, (store, made))
 
 
 def _load(path: Path, threads: int) -> tuple[ModelStore, dict[tuple[str, str], bool]]:

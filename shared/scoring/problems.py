@@ -33,17 +33,18 @@ def azure(error: RequestError, *, failed: bool = False) -> Response:
 
 def oip(error: RequestError) -> Response:
     """`{"error": ...}` of the Open Inference Protocol v2; the faults are in the text."""
-    return Response(error.status, orjson.dumps({"error": _with_faults(error)}), JSON, error.headers)
+    return Response(error.status, orjson.dumps({"error": with_faults(error)}), JSON, error.headers)
 
 
 def mlflow(error: RequestError) -> Response:
     """`{"error_code": ..., "message": ...}`, as MLflow's scoring server answers."""
     code = "BAD_REQUEST" if error.status < 500 else "INTERNAL_ERROR"
-    document = {"error_code": code, "message": _with_faults(error)}
+    document = {"error_code": code, "message": with_faults(error)}
     return Response(error.status, orjson.dumps(document), JSON, error.headers)
 
 
-def _with_faults(error: RequestError) -> str:
+def with_faults(error: RequestError) -> str:
+    """The message and, after it, all faults, for clients that know no list of them."""
     faults = "; ".join(
         " ".join(
             part

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.scoring.backend import Backend
 from shared.scoring.errors import StartError
@@ -18,6 +19,11 @@ from shared.scoring.logs import LOGGER
 from shared.scoring.reloading import watch
 from shared.scoring.service import Service
 from shared.scoring.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.scoring.models.routes import OnnxRoutes
+    from shared.scoring.models.store import ModelStore
+    from shared.scoring.oip.grpc_server import GrpcServer
 
 BACKLOG = 2_048
 IDLE_GRACE_S = 1.0  # that idle connections stay open while draining: a request may be on its way
@@ -49,6 +55,7 @@ class Server:
             )
         )
         self._backend: Backend | None = None
+        self._grpc: GrpcServer | None = None
         self.port = 0
         service.metrics.read(
             "slipway_scoring_connections", "gauge", "Open connections.", lambda: len(self._connections.open)
@@ -84,6 +91,8 @@ class Server:
         if self._settings.health_port not in (None, self._settings.port):
             await self._listen(self._settings.health_port or 0)
         self._connections.start()
+        if self._settings.grpc_port is not None:
+            self._grpc = self._listen_for_grpc(self._settings.grpc_port)
         LOGGER.info("listening on port %d", self.port)
         try:
             await self.reload()
@@ -93,6 +102,17 @@ class Server:
         if self._watched:
             self._watching = asyncio.get_running_loop().create_task(watch(self._watched, self.reload))
         LOGGER.info("ready")
+
+    def _listen_for_grpc(self, port: int) -> GrpcServer:
+        try:
+            from shared.scoring.oip.grpc_server import GrpcServer
+        except ImportError as error:
+            raise StartError(f"gRPC needs the extra scoring-grpc: {error}") from error
+        settings = self._settings
+        return GrpcServer(settings.host, port, self._service, self._models, settings.max_body_bytes)
+
+    def _models(self) -> tuple[ModelStore, OnnxRoutes] | None:
+        return self._backend.models if self._backend is not None else None
 
     async def reload(self) -> None:
         """Load again and serve that from now on; what was served goes on when it fails. Raises StartError."""
@@ -144,6 +164,8 @@ class Server:
         self._service.draining = True
         self._connections.draining = True
         await self._close_listeners()
+        if self._grpc is not None:
+            await self._grpc.stop(self._settings.drain_timeout_s)
         left = await self._connections.drain(IDLE_GRACE_S, self._settings.drain_timeout_s)
         if left:
             LOGGER.error("%d connections were still busy after %g s", left, self._settings.drain_timeout_s)

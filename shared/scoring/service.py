@@ -27,7 +27,7 @@ class Service:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Raises StartError when keys or tokens are set and can't be read."""
         self._settings = settings
-        self._access = Access(settings.keys_file, settings.token_file)
+        self.access = Access(settings.keys_file, settings.token_file)
         self._cors = Cors(settings.cors_origins)
         self._families: tuple[Family, ...] = ()
         self._server_version = settings.server_version.encode("latin-1")
@@ -50,6 +50,10 @@ class Service:
         self._families = families
         self._loaded = {**self._routes, **routes}
         self.ready = True
+
+    def may_score(self, counted: int = 0) -> bool:
+        """Whether one more request may be scored; `counted` of those in flight is that one itself."""
+        return self.in_flight - counted < self._settings.max_concurrent
 
     # --- Handler ---
     def handle(self, request: Request, exchange: Exchange) -> None:
@@ -90,8 +94,8 @@ class Service:
             self._without_answer(request, reply, route)
             return
         if route.scores:
-            self._access.check(request)
-            if self.in_flight > self._settings.max_concurrent:
+            self.access.check(request)
+            if not self.may_score(counted=1):
                 raise TooManyRequests(
                     f"{self._settings.max_concurrent} requests are scored already", headers=_RETRY_SOON
                 )
@@ -112,7 +116,8 @@ class Service:
         if route.scores:
             self.in_flight -= 1
         self.metrics.count(route.name, response.status, elapsed_s)
-        if response.status >= 400 or self._settings.access_log:
+        failed = response.status >= 400 and (route.scores or route is _UNKNOWN)  # not probes that wait for readiness
+        if failed or self._settings.access_log:
             LOGGER.log(
                 30 if response.status >= 400 else 20,
                 "%s %s %d",

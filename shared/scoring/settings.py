@@ -76,6 +76,7 @@ class Settings:
     server_version: str = _setting("", str, "HTTP_X_MS_SERVER_VERSION", "sent as x-ms-server-version")
     # Slipway's own
     host: str = _setting("0.0.0.0", str, PREFIX + "HOST", "address to listen on")  # noqa: S104
+    grpc_port: int | None = _setting(None, _PORT, PREFIX + "GRPC_PORT", "port of gRPC; needs the extra scoring-grpc")
     max_body_bytes: int = _setting(100 * 2**20, _COUNT, PREFIX + "MAX_BODY_BYTES", "larger bodies: 413")
     max_header_bytes: int = _setting(65_536, _COUNT, PREFIX + "MAX_HEADER_BYTES", "larger headers: 431")
     header_timeout_s: float = _setting(10.0, _NUMBER, PREFIX + "HEADER_TIMEOUT_S", "for request line and headers: 408")

@@ -67,7 +67,19 @@ def _own_files(app_root: Path) -> dict[str, Schema]:
 def of_model(model: OnnxModel, settings: Settings) -> dict[str, Schema]:
     """Documents by version, of the model's own names, types and sample."""
     taken, given = model_schemas(model)
-    return {version: document(version, taken, given, settings) for version in _FILES}
+    return {version: _with_problems(document(version, taken, given, settings)) for version in _FILES}
+
+
+def _with_problems(made: Schema) -> Schema:
+    """Errors of models are problem documents; those of scripts are not."""
+    if "swagger" in made:
+        made["produces"].append("application/problem+json")
+        return made
+    for path, methods in made["paths"].items():
+        if path.endswith("/score"):
+            content = methods["post"]["responses"]["default"]["content"]
+            content["application/problem+json"] = content["application/json"]
+    return made
 
 
 def document(version: str, taken: Schema, given: Schema, settings: Settings) -> Schema:

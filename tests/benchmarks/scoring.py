@@ -94,14 +94,16 @@ def _table(
     rounds: int,
     seconds: float,
 ) -> Table:
-    columns = ("server", *(f"{case}: requests/s" for case, _, _ in ROWS), "p50 / p99 ms, c=1", "c=16", "peak MB")
+    columns = ("server", *(f"{case}: requests/s" for case, _, _ in ROWS), "p50 / p99 ms, c=1", "c=16")
+    columns += (*(f"CPU µs, {case}" for case, _, _ in ROWS), "peak MB")
     columns += ("start s",) if starts else ()
     rows = []
     for peer, cases in loads.items():
         rates = [spread([each.requests_per_s for each in cases[case]]) for case, _, _ in ROWS]
         latencies = [_latency(cases[case]) for case, _, _ in ROWS[:2]]
         start = (f"{statistics.median(starts[peer]):.2f}",) if starts else ()
-        rows.append((peer, *rates, *latencies, f"{memory[peer]:.0f}", *start))
+        cpu = [f"{statistics.median(each.cpu_us for each in cases[case]):.0f}" for case, _, _ in ROWS]
+        rows.append((peer, *rates, *latencies, *cpu, f"{memory[peer]:.0f}", *start))
     return Table(f"{title.capitalize()}, one process", columns, rows, _note(loads, rounds, seconds))
 
 
@@ -114,12 +116,15 @@ def _note(loads: dict[str, dict[str, list[Load]]], rounds: int, seconds: float) 
     said = []
     for case, _, _ in ROWS:
         rate = {peer: statistics.median(each.requests_per_s for each in cases[case]) for peer, cases in loads.items()}
+        cpu = {peer: statistics.median(each.cpu_us for each in cases[case]) for peer, cases in loads.items()}
         said.append(
             f"{case}: {rate[OURS] / rate[FLOOR]:.0%} of the floor, {rate[OURS] / rate[AZUREML]:.1f} times "
             f"azureml-inference-server-http (with the same entry script {rate[SCRIPT] / rate[AZUREML]:.1f} times); "
-            f"collecting, {rate[COLLECTING] / rate[OURS]:.0%} of not collecting"
+            f"collecting, {rate[COLLECTING] / rate[OURS]:.0%} of not collecting; processor time for a request is "
+            f"{cpu[OURS] / cpu[FLOOR]:.2f} of the floor's and {cpu[AZUREML] / cpu[OURS]:.1f} times smaller than "
+            "azureml-inference-server-http's"
         )
     return (
         f"{'. '.join(said)}. Medians of {rounds} interleaved rounds of {seconds:g} s, with their range; wrk with one "
-        "thread shares the two cores with the server. Peak memory is the sum over its processes."
+        "thread shares the two cores with the server. Peak memory and processor time are sums over its processes."
     )

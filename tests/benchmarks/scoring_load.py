@@ -37,6 +37,7 @@ class Load:
     requests_per_s: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float  # processor time of the server's processes for a request; other work on the machine hardly changes it
 
 
 @dataclass
@@ -51,6 +52,14 @@ class Running:
     def peak_mb(self) -> float:
         """Peak resident memory of it and all its children, summed."""
         return sum(_peak_kb(pid) for pid in _family(self.process.pid)) / 1024
+
+    def cpu_s(self) -> float:
+        """Processor time that it and all its children have used."""
+        ticks = 0
+        for pid in _family(self.process.pid):
+            parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(parts[11]) + int(parts[12])  # utime and stime, man 5 proc
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _family(pid: int) -> list[int]:
@@ -138,13 +147,16 @@ def load(running: Running, rows: list[list[float]], concurrency: int, seconds: f
     script.write_text(_LUA.format(body=body))
     url = f"http://127.0.0.1:{running.port}{running.peer.path}"
     command = ["wrk", "-t1", f"-c{concurrency}", f"-d{seconds:g}s", "--latency", "-s", str(script), url]
+    before_s = running.cpu_s()
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in text or "Socket errors" in text:
         raise RuntimeError(f"{running.peer.name}:\n{text}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    if rate is None:
+    cpu_s = running.cpu_s() - before_s
+    rate, count = re.search(r"Requests/sec:\s+([\d.]+)", text), re.search(r"(\d+) requests in", text)
+    if rate is None or count is None:
         raise RuntimeError(text)
-    return Load(float(rate[1]), _latency_ms(text, "50"), _latency_ms(text, "99"))
+    cpu_us = cpu_s * 1e6 / max(1, int(count[1]))
+    return Load(float(rate[1]), _latency_ms(text, "50"), _latency_ms(text, "99"), cpu_us)
 
 
 def _latency_ms(text: str, percent: str) -> float:

@@ -28,7 +28,7 @@ ROW = [0.03, 0.05, 0.06, 0.02, -0.04, -0.03, -0.04, -0.002, 0.02, -0.02]
 class ScoringServer:
     """One process on a free port. `client` is kept open until it stops."""
 
-    def __init__(self, folder: Path, *arguments: str, **environ: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, python: str = sys.executable, **environ: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.log_path = folder / "scoring.log"
         self.arguments = arguments
@@ -36,7 +36,7 @@ class ScoringServer:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "shared.scoring", "--host", "127.0.0.1", "--port", "0", *arguments],
+                [python, "-m", "shared.scoring", "--host", "127.0.0.1", "--port", "0", *arguments],
                 cwd=ROOT,
                 env={**inherited, "PYTHONPATH": str(ROOT), **environ},
                 stdin=subprocess.DEVNULL,
@@ -71,6 +71,12 @@ class ScoringServer:
     def log(self) -> str:
         """All it wrote."""
         return self.log_path.read_text(errors="replace")
+
+    def grpc_port(self) -> int:
+        """The port of gRPC, when it has one."""
+        found = re.search(r"listening for gRPC on port (\d+)", self.log())
+        assert found is not None, self.log()
+        return int(found[1])
 
     def records(self) -> list[dict[str, Any]]:
         """The lines of its log that are JSON."""
@@ -111,9 +117,9 @@ class ScoringServer:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, **environ: str) -> Iterator[ScoringServer]:
+def serving(folder: Path, *arguments: str, python: str = sys.executable, **environ: str) -> Iterator[ScoringServer]:
     """A ready server for as long as the context lasts."""
-    server = ScoringServer(folder, *arguments, **environ)
+    server = ScoringServer(folder, *arguments, python=python, **environ)
     try:
         yield server.ready()
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -15,23 +16,39 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.scenarios.entry_script_cases import BROKEN, CASES, ENVIRON, SCRIPTS, Case
+from tests.scenarios.broken_entry_scripts import BROKEN
+from tests.scenarios.entry_script_cases import CASES, ENVIRON, SCRIPTS, Case
 from tests.scenarios.local_host import ROOT
 from tests.scenarios.scoring_server import ScoringServer, serving_script
 
 REFERENCE = ROOT / "build" / "inference-server"
 PACKAGES = ("azureml-inference-server-http==1.5.1", "inference-schema==1.8")
+OURS = ("httptools", "numpy", "onnxruntime", "orjson", "uvloop")  # what the scoring server itself needs
 
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ScoringServer]]:
+    with all_scripts(tmp_path_factory.mktemp("ours"), sys.executable) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def beside_the_package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ScoringServer]]:
+    """Ours, in an environment that has azureml-inference-server-http and Flask, as many images do."""
+    with all_scripts(tmp_path_factory.mktemp("beside"), str(reference_python())) as servers:
+        yield servers
+
+
+@contextlib.contextmanager
+def all_scripts(root: Path, python: str) -> Iterator[dict[str, ScoringServer]]:
     servers: dict[str, ScoringServer] = {}
     try:
         for name, source in SCRIPTS.items():
-            folder = tmp_path_factory.mktemp(name)
+            folder = root / name
+            folder.mkdir()
             (folder / "score.py").write_text(source)
             environ = {"AML_APP_ROOT": str(folder), "AZUREML_ENTRY_SCRIPT": "score.py", **ENVIRON.get(name, {})}
-            servers[name] = ScoringServer(folder / "server", **environ)
+            servers[name] = ScoringServer(folder / "server", python=python, **environ)
         for server in servers.values():
             server.ready()
         yield servers
@@ -123,6 +140,15 @@ def test_scripts_import_from_their_folders_and_the_old_package(tmp_path: Path) -
 
 
 # --- the real one ---
+def reference_python() -> Path:
+    """The interpreter of an environment with the real server, made when it is not there."""
+    python = REFERENCE / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(REFERENCE)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES, *OURS], check=True)
+    return python
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -131,10 +157,7 @@ def _free_port() -> int:
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, httpx.Client]]:
-    python = REFERENCE / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(REFERENCE)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    reference_python()
     processes: list[subprocess.Popen[bytes]] = []
     clients: dict[str, httpx.Client] = {}
     try:
@@ -167,6 +190,14 @@ def _await_health(client: httpx.Client) -> None:
         except httpx.HTTPError:
             assert time.monotonic() < deadline, "azureml-inference-server-http does not start"
             time.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_the_same_beside_the_real_package(beside_the_package: dict[str, ScoringServer], name: str) -> None:
+    """Its classes are then the installed ones, and @rawhttp gives Flask's request."""
+    case = CASES[name]
+    check(case, beside_the_package[case.script].client, case.status, case.answer, case.headers)
 
 
 @pytest.mark.slow

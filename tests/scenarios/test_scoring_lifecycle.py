@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.scenarios.scoring_server import MODEL, ROW, ScoringServer, serving, serving_script
-from tests.unit.scoring.onnx_models import sums, total
+from tests.unit.scoring.onnx_models import slow, sums, total
 
 SLOW_START = "import time\ndef init(): time.sleep(1.5)\ndef run(data): return data\n"
 SLEEPS = "import time\ndef init(): pass\ndef run(data):\n  time.sleep(float(data))\n  return data\n"
@@ -166,6 +166,27 @@ async def test_batches_give_each_request_its_own_rows(tmp_path: Path) -> None:
         calls = server.metric("slipway_scoring_batch_rows_count")
         assert calls < 30, "requests were not batched"
         assert server.metric('slipway_scoring_batch_rows_bucket{le="16"}') == calls, "a batch is larger than allowed"
+
+
+async def test_a_slow_model_holds_up_nobody_and_what_waits_is_one_batch(tmp_path: Path) -> None:
+    model = slow(tmp_path)
+    with serving(tmp_path / "log", "--model", str(model.path)) as server:
+        scoring = asyncio.create_task(_all(server.port, [f"[[{index}, 0, 0]]".encode() for index in range(8)]))
+        while not server.metric("slipway_scoring_in_flight"):
+            await asyncio.sleep(0.005)
+        assert server.client.get("/").text == "Healthy"
+        assert not scoring.done()
+        assert [answer.json() for answer in await scoring] == [[index] for index in range(8)]
+        assert server.metric("slipway_scoring_batch_rows_count") < 8
+
+
+async def test_a_model_that_takes_too_long_is_answered_for(tmp_path: Path) -> None:
+    model = slow(tmp_path)
+    with serving(tmp_path / "log", "--model", str(model.path), SCORING_TIMEOUT_MS="20") as server:
+        answers = await _all(server.port, [b"[[1, 0, 0]]"] * 3)
+        assert {answer.status_code for answer in answers} == {500}
+        assert {answer.json()["message"] for answer in answers} == {"Scoring timeout after 20 ms"}
+        assert server.metric("slipway_scoring_in_flight") == 0
 
 
 async def test_a_model_that_mixes_rows_is_not_batched(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ class Batcher:
         self._waiting: list[Call] = []
         self._waiting_rows = 0
         self._scheduled: asyncio.Handle | None = None
-        self._row_s = 0.0
+        self._row_s = model.row_s
         self._thread: ThreadPoolExecutor | None = None
         self._in_thread = False
         self._closed = False
@@ -148,8 +148,7 @@ class Batcher:
     def _give(self, batch: list[Call], outcomes: list[Any], seconds: float) -> None:
         rows = sum(call.rows for call in batch)
         if rows:
-            row_s = seconds / rows
-            self._row_s = row_s if not self._row_s else self._row_s + _WEIGHT * (row_s - self._row_s)
+            self._row_s += _WEIGHT * (seconds / rows - self._row_s)
             self._metrics.run_seconds.observe(seconds)
             self._metrics.batch_rows.observe(rows)
         for call, outcome in zip(batch, outcomes, strict=True):

@@ -31,6 +31,7 @@ class OnnxModel:
         self.path = path
         self.threads = threads or 1
         self._undecided = threads == 0
+        self.row_s = 0.0  # for one row, after warm-up
         self._session = _open(path, self.threads)
         self.signature = _signature_of(self._session)
         self.sample = _sample_beside(path)
@@ -46,17 +47,22 @@ class OnnxModel:
         model says that any number is taken, and gives a row for each. Raises StartError."""
         if self._try(1) is None:
             return False
-        began = time.perf_counter()
-        self._try(1)
+        self.row_s = self._timed()
         threads = usable_threads()
-        if self._undecided and threads > 1 and time.perf_counter() - began > _SLOW_S:
+        if self._undecided and threads > 1 and self.row_s > _SLOW_S:
             self.threads = threads
             self._session = _open(self.path, threads)
             self._try(1)
+            self.row_s = self._timed()
         if not self.signature.batchable:
             return False
         double = self._try(2)
         return double is not None and all(np.ndim(output) and len(output) == 2 for output in double.values())
+
+    def _timed(self) -> float:
+        began = time.perf_counter()
+        self._try(1)
+        return time.perf_counter() - began
 
     def _try(self, rows: int) -> Outputs | None:
         try:

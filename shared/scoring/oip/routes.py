@@ -67,8 +67,8 @@ class OipRoutes:
             "name": model.name,
             "versions": self._store.versions(model.name),
             "platform": "onnxruntime_onnx",
-            "inputs": [_described(each) for each in model.signature.inputs],
-            "outputs": [_described(each) for each in model.signature.outputs],
+            "inputs": [described(each) for each in model.signature.inputs],
+            "outputs": [described(each) for each in model.signature.outputs],
         }
 
     def _infer(self, model: OnnxModel) -> Answer:
@@ -95,7 +95,8 @@ class OipRoutes:
         return answer
 
 
-def _described(each: Tensor) -> dict[str, Any]:
+def described(each: Tensor) -> dict[str, Any]:
+    """Name, datatype and shape; a size of -1 is any."""
     return {
         "name": each.name,
         "datatype": each.datatype,

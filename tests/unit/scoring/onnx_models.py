@@ -97,3 +97,31 @@ def classes(folder: Path) -> OnnxModel:
         ],
     )
     return save(folder, graph)
+
+
+def slow(folder: Path) -> OnnxModel:
+    """Input x [any, 3], output y [any, 1]: the sum of each row, after many milliseconds of multiplying a matrix."""
+    size, times = 512, 40
+    weights = [
+        helper.make_tensor("axes", TensorProto.INT64, [1], [1]),
+        helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0]),
+        helper.make_tensor("shape", TensorProto.INT64, [2], [size, size]),
+    ]
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["all"], keepdims=0),
+        helper.make_node("Expand", ["all", "shape"], ["m0"]),
+        *(helper.make_node("MatMul", [f"m{index}", f"m{index}"], [f"m{index + 1}"]) for index in range(times)),
+        helper.make_node("ReduceMax", [f"m{times}"], ["most"], keepdims=0),
+        helper.make_node("Min", ["most", "zero"], ["low"]),
+        helper.make_node("Max", ["low", "zero"], ["nothing"]),
+        helper.make_node("ReduceSum", ["x", "axes"], ["sum"], keepdims=1),
+        helper.make_node("Add", ["sum", "nothing"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "slow",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])],
+        weights,
+    )
+    return save(folder, graph)
