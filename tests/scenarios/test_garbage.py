@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.bootstrap import ControlPlane
-from shared.errors import NotFound
+from shared.errors import NotFound, Retryable
 from shared.ports import ResourceQuery
 from shared.registry.garbage import GarbageCollector
 from shared.resources.model import ModelSpec
@@ -17,22 +17,27 @@ from tests.contract.resource_samples import every
 from tests.plane import CAUSE, make_plane, stage
 
 REGISTRATIONS = 1000
+TRIES = 10
 RETENTION_S = 1.5  # registrations commit within half of it, or store their files again
 
 
 async def register(plane: ControlPlane, number: int) -> None:
     """One registration of one of 30 contents, 10 of them at a time: each comes back when it has just grown old."""
     upload_id = f"u-{number:08d}"
-    stage(plane, upload_id, "model.bin", content(number))
-    await plane.intake.request(
-        upload_id,
-        CAUSE,
-        manifest=f"name: m{number % 7}\npath: model.bin\n",
-        declaration=None,
-        manifest_file="model.yml",
-        overrides={},
-        files=None,
-    )
+    for _ in range(TRIES):
+        stage(plane, upload_id, "model.bin", content(number))
+        with suppress(Retryable):  # on a busy machine it took longer than files are kept: a client asks again
+            await plane.intake.request(
+                upload_id,
+                CAUSE,
+                manifest=f"name: m{number % 7}\npath: model.bin\n",
+                declaration=None,
+                manifest_file="model.yml",
+                overrides={},
+                files=None,
+            )
+            return
+    raise AssertionError(f"{upload_id} could not be registered in {TRIES} tries")
 
 
 def content(number: int) -> bytes:
