@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
+import re
+import shlex
 import tarfile
 from collections.abc import AsyncIterator, Mapping
 
+from shared.errors import Invalid
 from shared.ports import BuildRequest
 from shared.resources.environment_build import EnvironmentRecipe
 
 LOCK, CONDA = "requirements.lock", "conda-packages.txt"
 MICROMAMBA = "mambaorg/micromamba:2.3.0"
 PREFIX = "/opt/environment"
+_IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]{0,500}")
 
 
 def dockerfile_of(recipe: EnvironmentRecipe) -> str:
@@ -23,9 +26,9 @@ def dockerfile_of(recipe: EnvironmentRecipe) -> str:
     lines = []
     if recipe.conda_packages:
         lines += [f"FROM {MICROMAMBA} AS micromamba", ""]
-    lines.append(f"FROM {recipe.base_image or f'python:{recipe.python_version}-slim'}")
+    lines.append(f"FROM {_image(recipe.base_image or f'python:{recipe.python_version}-slim')}")
     if recipe.conda_packages:
-        channels = " ".join(f"-c {json.dumps(channel)}" for channel in recipe.conda_channels or ["conda-forge"])
+        channels = " ".join(f"-c {shlex.quote(channel)}" for channel in recipe.conda_channels or ["conda-forge"])
         lines += [
             "COPY --from=micromamba /bin/micromamba /usr/local/bin/micromamba",
             f"COPY {CONDA} /tmp/{CONDA}",
@@ -35,11 +38,21 @@ def dockerfile_of(recipe: EnvironmentRecipe) -> str:
         ]
     if recipe.lock:
         lines += [
+            "ARG PIP_INDEX_URL",
             f"COPY {LOCK} /tmp/{LOCK}",
             "RUN python -m pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: "
             f"-r /tmp/{LOCK} && rm /tmp/{LOCK}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _image(name: str) -> str:
+    """The base image, when it can stand in a Dockerfile. Raises Invalid for what is no name of an image."""
+    if not _IMAGE.fullmatch(name):
+        raise Invalid(
+            f"the base image {name[:80]!r} is no name of an image", remedy="name it as `docker pull` takes it"
+        )
+    return name
 
 
 def files_of(request: BuildRequest) -> dict[str, bytes]:

@@ -105,7 +105,7 @@ def _dockerfile(base: str, lock: str, models: Sequence[PackagedModel], config: I
     if read_lock(lock):
         install = [python, "-m", "pip", "install", "--no-cache-dir", "--no-compile", "--no-deps", "--require-hashes",
                    "--requirement", _LOCK_TARGET]  # fmt: skip
-        lines += [f"COPY {LOCK_NAME} {_LOCK_TARGET}", f"RUN {json.dumps(install)}"]
+        lines += ["ARG PIP_INDEX_URL", f"COPY {LOCK_NAME} {_LOCK_TARGET}", f"RUN {json.dumps(install)}"]
     if models:
         lines.append(f"COPY --chown=0:0 {MODELS_FOLDER}/ {MODELS_ROOT}/")
     lines.append(f"COPY --chown=0:0 {APP_FOLDER}/ {APP_ROOT}/")

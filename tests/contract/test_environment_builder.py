@@ -88,7 +88,7 @@ async def test_a_build_ends_with_a_place_and_a_log(subject: Subject) -> None:
         assert run.asked["imageNames"] == [f"slipway/environments:{request.recipe.identity}"]
         assert run.files["requirements.lock"] == request.lock
         assert "--require-hashes" in run.files["Dockerfile"]
-        assert run.asked["arguments"] == [{"name": "PIP_INDEX_URL", "value": subject.index.url, "isSecret": True}]
+        assert run.asked["arguments"] == [{"name": "PIP_INDEX_URL", "value": subject.index.url, "isSecret": False}]
         return
     code = "import alpha, beta, sys; print(alpha.__version__, beta.__version__, sys.version_info[:2])"
     python = Path(done.location) / "bin" / "python"
@@ -210,3 +210,8 @@ async def test_the_azure_builder_sends_its_token_nowhere_else(subject: Subject) 
     progress = await unset.advance(await subject.request("alpha"), "")
     assert progress.state == "Failed"
     assert "SLIPWAY_CONTAINER_REGISTRY_ID" in progress.reason
+    secret = AcrRuns(REGISTRY_ID, TokenCredential(), subject.acr.url, index_url="https://me:pw@index.example")  # type: ignore[arg-type]
+    progress = await AcrTasksBuilder(secret).advance(await subject.request("alpha"), "")
+    assert "without credentials" in progress.reason
+    assert "pw" not in progress.reason
+    assert subject.acr.runs == {}

@@ -50,7 +50,11 @@ class AcrRuns:
 
     def lacks(self) -> tuple[str, ...]:
         """What is not there for any run; () when there is all."""
-        return () if self._registry_id else ("a container registry: SLIPWAY_CONTAINER_REGISTRY_ID is not set",)
+        if not self._registry_id:
+            return ("a container registry: SLIPWAY_CONTAINER_REGISTRY_ID is not set",)
+        if "@" in urlsplit(self._index_url).netloc:  # an image's history shows what it was built with
+            return ("a package index without credentials: those of SLIPWAY_PACKAGE_INDEX_URL would be in the image",)
+        return ()
 
     async def look(self, run_id: str) -> BuildProgress | None:
         """How far a run is; None for one that the registry does not know (any more), and for ""."""
@@ -92,7 +96,7 @@ class AcrRuns:
 
     def _asked(self, image: str, dockerfile: str, timeout_s: float, platform: str, source: str) -> dict[str, Any]:
         system, _, architecture = platform.partition("/")
-        secret = {"name": "PIP_INDEX_URL", "value": self._index_url, "isSecret": True}
+        index = {"name": "PIP_INDEX_URL", "value": self._index_url, "isSecret": False}
         return {
             "type": "DockerBuildRequest",
             "dockerFilePath": dockerfile,
@@ -101,7 +105,7 @@ class AcrRuns:
             "noCache": False,
             "sourceLocation": source,
             "platform": {"os": system.capitalize(), "architecture": architecture},
-            "arguments": [secret] if self._index_url else [],
+            "arguments": [index] if self._index_url else [],
             "timeout": int(min(MOST_S, max(LEAST_S, timeout_s))),
         }
 

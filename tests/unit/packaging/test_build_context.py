@@ -43,6 +43,7 @@ def test_the_context_is_azure_mls_layout(tmp_path: Path) -> None:
         dockerfile
         == f"""\
 FROM mcr.example/python:3.11@{DIGEST}
+ARG PIP_INDEX_URL
 COPY requirements.lock /opt/slipway/requirements.lock
 RUN ["python3", "-m", "pip", "install", "--no-cache-dir", "--no-compile", "--no-deps", "--require-hashes", \
 "--requirement", "/opt/slipway/requirements.lock"]
