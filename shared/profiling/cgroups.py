@@ -14,6 +14,9 @@ from typing import Protocol, TypeVar
 
 PERIOD_US = 100_000  # the kernel's default, and Kubernetes'
 MAX_PROCESSES = 256
+# The most there is: what the quota gives must be had, as on a node whose requests equal its limits, or a busy
+# neighbour on this machine is measured as the model's latency.
+_SHARES_V1, _WEIGHT_V2 = 262_144, 10_000
 T = TypeVar("T")
 
 
@@ -74,6 +77,7 @@ class CgroupV1:
         cpu, memory = self._folders["cpu"], self._folders["memory"]
         (cpu / "cpu.cfs_period_us").write_text(str(PERIOD_US))
         (cpu / "cpu.cfs_quota_us").write_text(str(round(limits.cpu * PERIOD_US)))
+        (cpu / "cpu.shares").write_text(str(_SHARES_V1))
         (memory / "memory.limit_in_bytes").write_text(str(limits.memory_bytes))
         with suppress(OSError):  # kernels without accounting of swap have no such file
             (memory / "memory.memsw.limit_in_bytes").write_text(str(limits.memory_bytes))
@@ -81,8 +85,7 @@ class CgroupV1:
 
     def usage(self) -> Usage:
         memory = self._folders["memory"]
-        stat = _table(memory / "memory.stat")
-        cache = stat.get("total_inactive_file", 0)
+        cache = _table(memory / "memory.stat").get("total_inactive_file", 0)
         return Usage(
             cpu_s=_number(self._folders["cpuacct"] / "cpuacct.usage") / 1e9,
             memory_bytes=max(0, _number(memory / "memory.usage_in_bytes") - cache),
@@ -117,6 +120,7 @@ class CgroupV2:
 
     def set_limits(self, limits: Limits) -> None:
         (self._folder / "cpu.max").write_text(f"{round(limits.cpu * PERIOD_US)} {PERIOD_US}")
+        (self._folder / "cpu.weight").write_text(str(_WEIGHT_V2))
         (self._folder / "memory.max").write_text(str(limits.memory_bytes))
         with suppress(OSError):  # as above
             (self._folder / "memory.swap.max").write_text("0")
