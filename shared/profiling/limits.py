@@ -132,6 +132,15 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
         raise cancelled
 
 
+def best_method() -> str:
+    """The first of METHODS that works here. Raises NotSupported where none does."""
+    cgroup = _cgroup(None)
+    if cgroup is None:
+        return METHODS[-1]
+    cgroup.remove()
+    return cgroup.method
+
+
 def _cgroup(method: str | None) -> Cgroup | None:
     """A new group; None for the method without one."""
     name = f"slipway-profile-{os.getpid()}-{next(_NUMBERS)}"
@@ -175,9 +184,3 @@ async def _time_limit(problem: Callable[[], str]) -> AsyncIterator[None]:
     except TimeoutError as error:
         remedy = "look at them with ps: a process in state D waits for a device"
         raise Permanent(f"{problem()} {_KILL_TIMEOUT_S:.0f} s after SIGKILL", remedy=remedy) from error
-
-
-def sweep(root: Path = Path("/sys/fs/cgroup")) -> list[str]:
-    """Names of groups below `root` that profiles left behind when their own process was killed."""
-    found = {folder.name for folder in root.glob("**/slipway-profile-*") if folder.is_dir()}
-    return sorted(name for name in found if not Path("/proc", name.split("-")[2]).exists())

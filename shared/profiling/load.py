@@ -40,6 +40,7 @@ class Load:
     duration_s: float
     rate_rps: float = 0.0  # of the open loop; 0 for a closed loop
     concurrency: int = 1  # of the closed loop
+    most: int = 0  # requests of the closed loop; 0 for no limit
     until_steady: bool = False  # end the closed loop when three windows of 1 s agree
     warm_up_s: float = 0.0  # at the beginning, sent but not counted
     timeout_s: float = 10.0  # for an answer
@@ -110,7 +111,7 @@ class _Run:
             self._result.succeeded += 200 <= status < 300
         if not self._load.rate_rps:
             self._count_window()
-            if status != NO_ANSWER:
+            if status != NO_ANSWER and (not self._load.most or self._result.sent < self._load.most):
                 self._send(time.perf_counter(), counted=True)
 
     async def open_loop(self) -> None:
@@ -138,7 +139,11 @@ class _Run:
             self._send(time.perf_counter(), counted=True)
         while (elapsed_s := time.perf_counter() - self._began_s) < load.duration_s:
             broken = not self._open  # nothing is under way: every connection broke
-            if broken or (load.until_steady and is_steady(self._result.windows[:-1])) or self._oldest_s() > load.timeout_s:
+            if (
+                broken
+                or (load.until_steady and is_steady(self._result.windows[:-1]))
+                or self._oldest_s() > load.timeout_s
+            ):
                 break
             await asyncio.sleep(0.01)
         self._result.duration_s = elapsed_s
