@@ -12,7 +12,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from shared.errors import NotSupported, Permanent
@@ -71,14 +70,15 @@ class LimitedProcess:
         if self._cgroup is not None:
             self._cgroup.forbid_forks()  # or a fork bomb is faster than its killer
         async with _time_limit(lambda: f"processes {self.pids()} do not end"):
-            while pids := self.pids():
+            while True:
+                pids = self.pids()
                 for pid in pids:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
+                if not pids and (self._cgroup is None or _removed(self._cgroup)):
+                    break
                 await asyncio.sleep(0.005)
             await self.process.wait()
-            while self._cgroup is not None and not _removed(self._cgroup):
-                await asyncio.sleep(0.005)
 
 
 @asynccontextmanager

@@ -90,6 +90,7 @@ class _Run:
         ]
         self._result = LoadResult()
         self._open: dict[int, float] = {}  # number of a counted request: its intended moment
+        self._answered = asyncio.Event()  # nothing is under way
         self._stopped = False
         self._began_s = time.perf_counter()
 
@@ -109,6 +110,8 @@ class _Run:
             self._result.latencies_ms.append((time.perf_counter() - intended_s) * 1000)
             self._result.statuses[str(status)] = self._result.statuses.get(str(status), 0) + 1
             self._result.succeeded += 200 <= status < 300
+            if not self._open:
+                self._answered.set()
         if not self._load.rate_rps:
             self._count_window()
             if status != NO_ANSWER and (not self._load.most or self._result.sent < self._load.most):
@@ -128,8 +131,10 @@ class _Run:
             moment_s += self._draw.expovariate(load.rate_rps)
             self._result.overloaded = len(self._open) > limit or self._oldest_s() > load.timeout_s
         self._result.duration_s = min(time.perf_counter(), end_s) - counted_from_s
-        while self._open and not self._result.overloaded and self._oldest_s() <= load.timeout_s:
-            await asyncio.sleep(0.002)
+        if self._open and not self._result.overloaded:
+            self._answered.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._answered.wait(), load.timeout_s)
 
     async def closed_loop(self) -> None:
         """Each connection sends its next request when its last one is answered."""

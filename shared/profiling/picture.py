@@ -12,23 +12,38 @@ WIDTH, HEIGHT = 720.0, 400.0
 LEFT, RIGHT, TOP, BOTTOM = 70.0, 96.0, 56.0, 52.0
 NAME_GAP = 14.0  # px between the names of two lines
 _LINES = (("p50", "50"), ("p95", "95"), ("p99", "99"))
-_STYLE = """
-svg { --paper: #ffffff; --ink: #1f2328; --quiet: #59636e; --grid: #d1d9e0; --p50: #1a7f37; --p95: #9a6700;
-  --p99: #0969da; --target: #cf222e; }
-@media (prefers-color-scheme: dark) { svg { --paper: #0d1117; --ink: #f0f6fc; --quiet: #9198a1; --grid: #3d444d;
-  --p50: #3fb950; --p95: #d29922; --p99: #4493f8; --target: #f85149; } }
-text { font: 12px system-ui, "Segoe UI", "Helvetica Neue", "DejaVu Sans", sans-serif; fill: var(--quiet); }
-.title { font-size: 14px; font-weight: 600; fill: var(--ink); }
-.paper { fill: var(--paper); }
-.grid { stroke: var(--grid); stroke-width: 1; }
-.line { fill: none; stroke-width: 2; }
-.p50 { stroke: var(--p50); } .p95 { stroke: var(--p95); } .p99 { stroke: var(--p99); }
-text.p50, circle.p50 { fill: var(--p50); stroke: none; } text.p95, circle.p95 { fill: var(--p95); stroke: none; }
-text.p99, circle.p99 { fill: var(--p99); stroke: none; }
-.target { stroke: var(--target); stroke-width: 1.5; stroke-dasharray: 6 4; }
-text.target { fill: var(--target); stroke: none; }
-circle.overloaded { fill: var(--paper); stroke: var(--target); stroke-width: 2; }
+_COLORS = {  # class: light, dark
+    "paper": ("#ffffff", "#0d1117"),
+    "quiet": ("#59636e", "#9198a1"),
+    "title": ("#1f2328", "#f0f6fc"),
+    "grid": ("#d1d9e0", "#3d444d"),
+    "p50": ("#1a7f37", "#3fb950"),
+    "p95": ("#9a6700", "#d29922"),
+    "p99": ("#0969da", "#4493f8"),
+    "target": ("#cf222e", "#f85149"),
+}
+_SHAPES = """
+text { font: 12px system-ui, "Segoe UI", "Helvetica Neue", "DejaVu Sans", sans-serif; }
+text.title { font-size: 14px; font-weight: 600; }
+path { fill: none; stroke-width: 2; }
+line.target { stroke-width: 1.5; stroke-dasharray: 6 4; }
+circle.target { stroke-width: 2; }
 """
+
+
+def _style() -> str:
+    """Plain rules for both schemes: not every reader of SVG knows CSS variables."""
+
+    def rules(scheme: int) -> str:
+        lines = []
+        for name, colors in _COLORS.items():
+            color = colors[scheme]
+            lines.append(f"rect.{name}, text.{name}, circle.{name} {{ fill: {color}; }}")
+            lines.append(f"line.{name}, path.{name} {{ stroke: {color}; }}")
+        paper, ring = _COLORS["paper"][scheme], _COLORS["target"][scheme]
+        return "\n".join([*lines, f"circle.target {{ fill: {paper}; stroke: {ring}; }}"])
+
+    return f"{_SHAPES}{rules(0)}\n@media (prefers-color-scheme: dark) {{\n{rules(1)}\n}}\n"
 
 
 def svg(result: ProfileResult) -> str:
@@ -44,11 +59,15 @@ def svg(result: ProfileResult) -> str:
     parts = [
         head,
         f"<title>{escape(title)}</title>",
-        f"<style>{_STYLE}</style>",
+        f"<style>{_style()}</style>",
         '<rect class="paper" width="100%" height="100%"/>',
         f'<text class="title" x="{LEFT:.0f}" y="30">{escape(title)}</text>',
     ]
-    parts += _chart(points, result) if points else [f'<text x="{LEFT:.0f}" y="60">There is nothing to draw.</text>']
+    parts += (
+        _chart(points, result)
+        if points
+        else [f'<text class="quiet" x="{LEFT:.0f}" y="60">There is nothing to draw.</text>']
+    )
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -74,15 +93,15 @@ def _chart(points: Sequence[LoadPoint], result: ProfileResult) -> list[str]:
         parts.append(f'<text class="target" x="{LEFT + 6:.0f}" y="{y(target) - 6:.1f}">target {target:g} ms</text>')
     for name, field in _LINES:
         parts += _line(points, name, field, x, y)
-    return parts + _names(points[-1], y)
+    return parts + _names(points[-1], x(points[-1].offered_queries_per_second) + 10, y)
 
 
-def _names(last: LoadPoint, y: Callable[[float], float]) -> list[str]:
+def _names(last: LoadPoint, left: float, y: Callable[[float], float]) -> list[str]:
     """The names of the lines at their right ends, moved apart where the lines are close."""
     parts, above = [], HEIGHT
     for name, field in _LINES:
         above = min(y(_latency(last, field)) + 4, above - NAME_GAP)
-        parts.append(f'<text class="{name}" x="{WIDTH - RIGHT + 10:.0f}" y="{above:.1f}">{name}</text>')
+        parts.append(f'<text class="{name}" x="{left:.1f}" y="{above:.1f}">{name}</text>')
     return parts
 
 
@@ -95,27 +114,34 @@ def _line(
     middles = [(x(rate), y(sorted(found)[len(found) // 2])) for rate, found in by_rate.items()]
     path = " ".join(f"{'L' if index else 'M'}{left:.1f} {top:.1f}" for index, (left, top) in enumerate(middles))
     dots = [
-        f'<circle class="{"overloaded" if point.overloaded else name}" r="3" '
+        f'<circle class="{"target" if point.overloaded else name}" r="3" '
         f'cx="{x(point.offered_queries_per_second):.1f}" cy="{y(_latency(point, field)):.1f}"/>'
         for point in points
     ]
-    return [f'<path class="line {name}" d="{path}"/>', *dots]
+    return [f'<path class="{name}" d="{path}"/>', *dots]
 
 
 def _axis_x(x: Callable[[float], float], bounds: tuple[float, float]) -> list[str]:
     parts, bottom = [], HEIGHT - BOTTOM
     for tick in _ticks(*bounds):
         parts.append(_segment("grid", x(tick), TOP, x(tick), bottom))
-        parts.append(f'<text x="{x(tick):.1f}" y="{bottom + 18:.0f}" text-anchor="middle">{tick:,g}</text>')
+        parts.append(
+            f'<text class="quiet" x="{x(tick):.1f}" y="{bottom + 18:.0f}" text-anchor="middle">{tick:,g}</text>'
+        )
     middle = (LEFT + WIDTH - RIGHT) / 2
-    return [*parts, f'<text x="{middle:.0f}" y="{HEIGHT - 12:.0f}" text-anchor="middle">requests per second</text>']
+    return [
+        *parts,
+        f'<text class="quiet" x="{middle:.0f}" y="{HEIGHT - 12:.0f}" text-anchor="middle">requests per second</text>',
+    ]
 
 
 def _axis_y(y: Callable[[float], float], bounds: tuple[float, float]) -> list[str]:
     parts = []
     for tick in _ticks(*bounds):
         parts.append(_segment("grid", LEFT, y(tick), WIDTH - RIGHT, y(tick)))
-        parts.append(f'<text x="{LEFT - 8:.0f}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:,g} ms</text>')
+        parts.append(
+            f'<text class="quiet" x="{LEFT - 8:.0f}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:,g} ms</text>'
+        )
     return parts
 
 

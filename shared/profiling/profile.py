@@ -1,4 +1,4 @@
-"""A whole profile: starts servers under limits, makes the measurements that the search asks for, tells what came out."""
+"""A whole profile: starts servers under limits, makes the measurements that the search asks for, tells the result."""
 
 from __future__ import annotations
 

@@ -99,8 +99,8 @@ def _notes(findings: Findings) -> list[str]:
     late = sum(point.lateness_percentile_99_in_ms > limit_ms for point in findings.points)
     if late:
         notes.append(
-            f"the load generator was late by more than {limit_ms:g} ms in {late} of {len(findings.points)} measurements: "
-            "this machine is busy with something else"
+            f"the load generator was late by more than {limit_ms:g} ms in {late} of {len(findings.points)} "
+            "measurements: this machine is busy with something else"
         )
     if found is None or found.cpu is None:
         return notes

@@ -1,7 +1,7 @@
 """The search for the cheapest CPU and memory that meet a target: what to measure next, or what to recommend. Pure.
 
-It takes for granted that more CPU is never slower. Each step looks only at what was measured before, so a search goes on
-where another one ended.
+It takes for granted that more CPU is never slower. Each step looks only at what was measured before, so a search goes
+on where another one ended.
 """
 
 from __future__ import annotations
