@@ -24,6 +24,7 @@ from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
 from shared.packaging.images import Images
+from shared.packaging.profiles import Profiles
 from shared.packaging.registry import ImageRegistry
 from shared.ports import (
     ArtifactInventory,
@@ -35,6 +36,7 @@ from shared.ports import (
     EventSubscriptions,
     GitRemote,
     ImageBuilder,
+    ModelProfiler,
     ModelSource,
     UploadArea,
     WorkQueue,
@@ -70,6 +72,7 @@ class ControlPlane:
         self.git_intake = GitIntake(deps, self.loop)
         self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
         self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)
+        self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.image_intake = ImageIntake(deps, self.loop, self.environments)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
@@ -134,6 +137,7 @@ def assemble(
     subscriptions: EventSubscriptions,
     environments: EnvironmentBuilder,
     images: ImageBuilder,
+    profiler: ModelProfiler,
     clock: Clock,
 ) -> ControlPlane:
     """A control plane on these adapters."""
@@ -159,6 +163,7 @@ def assemble(
             git=GitHosts(settings.git_repositories, _git_remote, _git_reporter),
             environments=environments,
             images=images,
+            profiler=profiler,
             open_source=_source_opener(settings, store, artifacts),
         )
     )
@@ -202,6 +207,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
     from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
     from shared.adapters.local.image_builder import LocalImageBuilder
+    from shared.adapters.local.profiler import LocalProfiler
     from shared.adapters.local.resource_store import open_resource_store
     from shared.adapters.local.secrets import load_secrets
     from shared.adapters.local.signing import UrlSigner
@@ -227,6 +233,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
             repository=settings.image_repository,
             index_url=settings.package_index_url,
         ),
+        LocalProfiler(folder / "profiles", settings.package_index_url),
         clock,
     )
 
@@ -241,6 +248,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.azure.credentials import default_credential
     from shared.adapters.azure.event_publisher import open_event_publisher
     from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
+    from shared.adapters.azure.no_profiler import NoProfiler
     from shared.adapters.azure.resource_store import open_cosmos_store
     from shared.adapters.azure.upload_area import AzureUploadArea
     from shared.adapters.azure.work_queue import open_work_queue
@@ -258,5 +266,6 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         AzureEventSubscriptions(settings.eventgrid_topic_id, credential),
         AcrTasksBuilder(runs),
         AcrImageBuilder(runs, settings.image_base),
+        NoProfiler(),
         clock,
     )

@@ -77,6 +77,8 @@ class Settings(Document):
     )
     image_build_timeout_s: float = Field(default=1800, gt=0, description="how long packaging an image may take")
 
+    profile_timeout_s: float = Field(default=1500, gt=0, description="how long the profile of a model may take")
+
     cosmos_endpoint: str = Field(default="", description="azure: https://ACCOUNT.documents.azure.com")
     cosmos_database: str = Field(default="slipway", description="azure: database with the container `resources`")
     blob_account_url: str = Field(default="", description="azure: https://ACCOUNT.blob.core.windows.net")

@@ -64,6 +64,7 @@ _PATH: dict[str, dict[str, Any]] = {
     "upload_id": {"type": "string"},
     "sync_id": {"type": "string"},
     "image_id": {"type": "string"},
+    "profile_id": {"type": "string"},
     "provider": {"type": "string", "description": "github, gitlab, azure-devops or generic (Standard Webhooks)"},
     "path": {"type": "string", "description": "path of the file, '/' between the parts"},
     "kind": {"type": "string", "description": "upload, model, run, subscription, sync, environment, job..."},

@@ -19,6 +19,7 @@ from shared.cli.lineage_commands import lineage
 from shared.cli.model_commands import model
 from shared.cli.options import Options, common_options, root_options
 from shared.cli.policy_commands import policy
+from shared.cli.profile_commands import profile, profile_model
 from shared.cli.run_commands import run
 from shared.cli.run_local import local
 from shared.cli.subscription_commands import subscription
@@ -61,13 +62,13 @@ def up(options: Options, host: str, port: int) -> None:
 
 COMMANDS = (
     *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
-    *(validate, apply, diff, get, delete, sync, environment, image),
+    *(validate, apply, diff, get, delete, sync, environment, image, profile),
 )
 for command in COMMANDS:
     slipway.add_command(command)
 
 
-for command in (copy, import_, package):
+for command in (copy, import_, package, profile_model):
     model.add_command(command)
 run.add_command(local)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -17,8 +16,6 @@ from shared.cli.environment_commands import environment_path, finished_environme
 from shared.cli.errors import CliError, ExitCode
 from shared.cli.options import Options, common_options
 from shared.cli.references import model_reference
-
-PACKAGES_TIMEOUT_S = 600.0
 
 
 @click.command("local")
@@ -51,13 +48,11 @@ def local(
             raise CliError(f"{used['location']!r} is no environment on this machine", ExitCode.REFUSED, remedy=remedy)
         found = api.get(f"models/{segment(name)}/versions/{segment(version)}")
         folder = _downloaded(api, options, found)
-    import asyncio
-
-    packages = asyncio.run(_server_packages(options, used))
+    path = _server_path(options, used)
     command = [str(python), "-m", "shared.scoring", "--model", str(folder), "--port", str(port), "--host", "127.0.0.1"]
     command += ["--entry-script", str(entry_script.resolve())] if entry_script else []
     command += ["--reload"] if reload else []
-    os.execve(python, command, _environ(packages, options))  # noqa: S606 - it takes this process's place, and its signals
+    os.execve(python, command, _environ(path))  # noqa: S606 - it takes this process's place, and its signals
 
 
 def _downloaded(api: Api, options: Options, version: dict[str, Any]) -> Path:
@@ -70,33 +65,20 @@ def _downloaded(api: Api, options: Options, version: dict[str, Any]) -> Path:
     return folder.resolve()
 
 
-async def _server_packages(options: Options, used: dict[str, Any]) -> Path:
-    """What the server needs and the environment has not, in a folder that is made once."""
-    from shared.environments.lock import dump_lock
-    from shared.environments.uv import failure, run_uv
-    from shared.packaging.server import server_pins
+def _server_path(options: Options, used: dict[str, Any]) -> str:
+    import asyncio
 
-    pins = server_pins(without={one.partition("==")[0] for one in used["packages"]})
-    lock = dump_lock(pins)
-    key = hashlib.sha256(f"{lock}{used['location']}".encode()).hexdigest()[:16]
-    folder = (options.data_path / "local" / f"server-{key}").resolve()
-    if folder.exists() or not pins:
-        return folder
-    work = folder.with_name(f".{folder.name}-{os.getpid()}")
-    work.mkdir(parents=True)
-    (work / "requirements.lock").write_text(lock)
-    python = str(Path(used["location"]) / "bin" / "python")
-    arguments = ("pip", "install", "--target", ".", "--no-deps", "--require-hashes", "--only-binary", ":all:")
-    more = ("--python", python, "-r", "requirements.lock")
-    done = await run_uv((*arguments, *more), work, index_url="", timeout_s=PACKAGES_TIMEOUT_S)
-    if done.code:
-        raise CliError(failure(done.text, "the scoring server's packages cannot be installed").message)
-    work.rename(folder)
-    return folder
+    from shared.errors import SlipwayError
+    from shared.packaging.server_packages import server_path
+
+    names = [one.partition("==")[0] for one in used["packages"]]
+    try:
+        return asyncio.run(server_path(options.data_path / "local", Path(used["location"]), names))
+    except SlipwayError as error:
+        raise CliError(error.message, remedy=error.remedy) from error
 
 
-def _environ(packages: Path, options: Options) -> dict[str, str]:
+def _environ(path: str) -> dict[str, str]:
     """The environment variables of the server: those of this process without Slipway's own, which may hold keys."""
-    root = Path(__file__).resolve().parents[2]
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SLIPWAY_") or "SCORING" in key}
-    return {**kept, "PYTHONPATH": os.pathsep.join([str(root), str(packages)]), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -15,6 +15,7 @@ from shared.ports import (
     EnvironmentBuilder,
     EventSubscriptions,
     ImageBuilder,
+    ModelProfiler,
     ModelSource,
     UploadArea,
     WorkQueue,
@@ -51,6 +52,7 @@ class Deps:
     git: GitHosts
     environments: EnvironmentBuilder
     images: ImageBuilder
+    profiler: ModelProfiler
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

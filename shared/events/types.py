@@ -28,6 +28,8 @@ ENVIRONMENT_BUILD_FAILED = "Slipway.EnvironmentBuildFailed"
 ENVIRONMENT_BUILD_CANCELED = "Slipway.EnvironmentBuildCanceled"
 IMAGE_PACKAGED = "Slipway.ImagePackaged"
 IMAGE_FAILED = "Slipway.ImageFailed"
+MODEL_PROFILED = "Slipway.ModelProfiled"
+MODEL_PROFILE_FAILED = "Slipway.ModelProfileFailed"
 UPLOAD_REGISTERED = "Slipway.UploadRegistered"
 UPLOAD_WAITING = "Slipway.UploadWaiting"
 UPLOAD_FAILED = "Slipway.UploadFailed"
@@ -60,6 +62,8 @@ PUBLISHED: dict[str, str] = {
     ENVIRONMENT_BUILD_CANCELED: "the build of an environment was canceled",
     IMAGE_PACKAGED: "a model was packaged as an image",
     IMAGE_FAILED: "a model could not be packaged as an image, or that was canceled",
+    MODEL_PROFILED: "a profile recommends CPU and memory for a model version",
+    MODEL_PROFILE_FAILED: "a profile ended without a recommendation",
     UPLOAD_WAITING: "a manifest arrived before its files",
     UPLOAD_REGISTERED: "an upload became a model version",
     UPLOAD_FAILED: "an upload was refused, or its files did not come in time",

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import Invalid
-from shared.resources import build, environment_build, image, model, run, subscription, sync, upload
+from shared.resources import (
+    build,
+    environment_build,
+    image,
+    model,
+    profile,
+    profile_job,
+    run,
+    subscription,
+    sync,
+    upload,
+)
 from shared.resources.base import Document, Status
 from shared.resources.declared import DECLARED_KINDS, RECONCILED, DeclaredSpec
 
@@ -37,6 +48,7 @@ KINDS: dict[str, Kind] = {
             True,
         ),
         Kind(image.KIND, image.ImageSpec, image.ImageStatus, None, True),
+        Kind(profile.KIND, profile_job.ProfileSpec, profile_job.ProfileStatus, None, True),
         Kind(run.KIND, run.RunSpec, Status, None),
         Kind(subscription.KIND, subscription.SubscriptionSpec, subscription.SubscriptionStatus, None),
         Kind(sync.KIND, sync.SyncSpec, sync.SyncStatus, None, True),

@@ -1,0 +1,186 @@
+"""`slipway model profile` and `slipway profile`: which CPU and memory a model needs."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shared.cli import output
+from shared.cli.api import Api, segment
+from shared.cli.curated import environment_reference
+from shared.cli.environment_commands import finished_environment
+from shared.cli.errors import CliError, ExitCode
+from shared.cli.options import Options, common_options
+from shared.cli.references import model_reference
+
+ENDED = ("Succeeded", "Failed", "Cancelled", "TimedOut")
+POLL_S = 0.5
+LONGEST_S = 1_800.0  # a profile takes a minute or two, and at most 25
+
+
+@click.command("profile")
+@click.argument("reference", metavar="NAME[:VERSION|@LABEL]")
+@click.option("--target-rps", type=click.FloatRange(min=0, min_open=True), required=True, help="Requests per second.")
+@click.option("--p99-ms", type=click.FloatRange(min=0, min_open=True), required=True, help="That 99 % may take.")
+@click.option("--sample", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Requests, one a row.")
+@click.option(
+    "--environment", default="slipway/onnx-serving", show_default=True, metavar="NAME[:VERSION]", help="It runs in it."
+)
+@click.option("--entry-script", default="", metavar="PATH", help="A file of the model with init() and run().")
+@click.option(
+    "--max-memory-gb", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help="GB."
+)
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Save the picture of latency by load.")
+@common_options
+def profile_model(
+    options: Options,
+    reference: str,
+    target_rps: float,
+    p99_ms: float,
+    sample: Path | None,
+    environment: str,
+    entry_script: str,
+    max_memory_gb: float,
+    svg: Path | None,
+) -> None:
+    """Measure which CPU and memory a model needs to answer so many requests per second in time, and wait for it."""
+    name, version = model_reference(reference)
+    body: dict[str, Any] = {
+        "target_rps": target_rps,
+        "p99_ms": p99_ms,
+        "max_memory_gb": max_memory_gb,
+        "entry_script": entry_script,
+    }
+    if sample is not None:
+        body |= {"sample": sample.read_text(), "sample_name": sample.name}
+    with Api(options) as api:
+        used = finished_environment(api, environment_reference(api, environment))
+        body["environment"] = f"{used['name']}:{used['version']}"
+        made = api.call("POST", f"models/{segment(name)}/versions/{segment(version)}/profile", body=body).document
+        _end(options, _watched(options, api, made["profile_id"]), svg)
+
+
+@click.group("profile")
+def profile() -> None:
+    """Profiles of models: `slipway model profile` makes them."""
+
+
+@profile.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@common_options
+def list_(options: Options, limit: int) -> None:
+    """List profiles, newest first."""
+    with Api(options) as api:
+        page = api.pages("profiles", limit=limit)
+    rows = [
+        (
+            one["profile_id"],
+            one["state"],
+            one["model"],
+            f"{one['target_rps']:g}/s in {one['p99_ms']:g} ms",
+            _recommended(one["result"] or {}),
+            output.moment(one["created_at"]),
+        )
+        for one in page["items"]
+    ]
+    headings = ("ID", "STATE", "MODEL", "TARGET", "RECOMMENDED", "CREATED")
+    output.show(options, page, output.table(headings, rows, empty="There are no profiles."))
+
+
+@profile.command("show")
+@click.argument("profile_id")
+@click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Save the picture of latency by load.")
+@common_options
+def show(options: Options, profile_id: str, svg: Path | None) -> None:
+    """Show one profile."""
+    with Api(options) as api:
+        found = api.get(f"profiles/{segment(profile_id)}")
+    _save(found, svg)
+    output.show(options, found, describe(found))
+
+
+@profile.command("cancel")
+@click.argument("profile_id")
+@common_options
+def cancel(options: Options, profile_id: str) -> None:
+    """End a profile."""
+    with Api(options) as api:
+        found = api.call("POST", f"profiles/{segment(profile_id)}/cancel").document
+    output.show(options, found, f"{profile_id} is being canceled.")
+
+
+def _watched(options: Options, api: Api, profile_id: str) -> dict[str, Any]:
+    """The profile when it has ended; its progress goes to standard error meanwhile."""
+    end, told = time.monotonic() + max(api.timeout_s, LONGEST_S), ""
+    while True:
+        found: dict[str, Any] = api.get(f"profiles/{segment(profile_id)}")
+        if found["log_tail"] and found["log_tail"][-1] != told and options.output == "table":
+            told = found["log_tail"][-1]
+            click.echo(told, err=True)
+        if found["state"] in ENDED:
+            return found
+        if time.monotonic() > end:
+            raise CliError(f"{profile_id} is still {found['state']}", ExitCode.TIMED_OUT)
+        time.sleep(POLL_S)
+
+
+def _end(options: Options, found: dict[str, Any], svg: Path | None) -> None:
+    _save(found, svg)
+    output.show(options, found, describe(found))
+    if (found["result"] or {}).get("recommendedCpu") is None:
+        raise click.exceptions.Exit(int(ExitCode.REFUSED))
+
+
+def _save(found: dict[str, Any], svg: Path | None) -> None:
+    if svg is not None and found["result"]:
+        from shared.profiling.picture import svg as drawn
+        from shared.resources.profile import ProfileResult
+
+        svg.write_text(drawn(ProfileResult.model_validate(found["result"])))
+
+
+def _recommended(result: dict[str, Any]) -> str:
+    if result.get("recommendedCpu") is None:
+        return ""
+    return f"{result['recommendedCpu']:g} CPU, {result['recommendedMemoryInGB']:g} GB"
+
+
+def describe(one: dict[str, Any]) -> str:
+    """A profile for people; what it does not have is left out."""
+    result = one["result"] or {}
+    ended_well = one["state"] == "Succeeded"
+    return output.fields(
+        [
+            ("profile", one["profile_id"]),
+            ("state", one["state"]),
+            ("model", one["model"]),
+            ("environment", one["environment"]),
+            ("target", f"{one['target_rps']:g} requests/s, 99 % in {one['p99_ms']:g} ms"),
+            ("recommended", _recommended(result) + (" (not proven)" if result and not result.get("proven") else "")),
+            *_measured(result),
+            ("limited by", result.get("limitsMethod")),
+            (
+                "price",
+                [f"{p['monthlyPrice']:.2f} {p['currency']}/month  {p['target']}" for p in result.get("prices", ())],
+            ),
+            ("error", result.get("error")),
+            ("notes", result.get("notes")),
+            ("log", None if ended_well else result.get("logTail") or one["log_tail"][-3:]),
+        ]
+    )
+
+
+def _measured(result: dict[str, Any]) -> list[tuple[str, str | None]]:
+    def figure(form: str, *names: str) -> str | None:
+        values = [result.get(name) for name in names]
+        return None if None in values else form.format(*values)
+
+    return [
+        ("latency", figure("p50 {:.1f} ms, p99 {:.1f} ms", "latencyPercentile50InMs", "latencyPercentile99InMs")),
+        ("highest rate", figure("{:g}/s", "maxQueriesPerSecond")),
+        ("most used", figure("{:.2f} CPU, {:.2f} GB", "maxUtilizedCpu", "maxUtilizedMemoryInGB")),
+        ("start", figure("{:.2f} s", "startUpTimeInS")),
+    ]
