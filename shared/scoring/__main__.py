@@ -18,6 +18,7 @@ from shared.scoring.metrics import Metrics
 from shared.scoring.server import Server
 from shared.scoring.service import Service
 from shared.scoring.settings import Settings, from_environment, table
+from shared.scoring.tracing import tracer_of
 
 SWITCH_S = (
     0.0005  # that a thread (a script, the collector) may keep the interpreter from the event loop; Python's is 0.005
@@ -74,7 +75,8 @@ def _uvloop() -> ModuleType | None:
 
 async def _serve(settings: Settings, *, reload: bool) -> None:
     metrics = Metrics()
-    service = Service(settings, metrics)
+    tracer = tracer_of(os.environ)
+    service = Service(settings, metrics, tracer)
 
     collector = _collector(settings, metrics)
 
@@ -90,6 +92,8 @@ async def _serve(settings: Settings, *, reload: bool) -> None:
     finally:
         if collector is not None:
             collector.close()
+        if tracer is not None:
+            tracer.close()
 
 
 def _watched(settings: Settings) -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ from shared.scoring.metrics import CONTENT_TYPE, Metrics
 from shared.scoring.request_ids import identify
 from shared.scoring.routes import Reply, Route
 from shared.scoring.settings import Settings
+from shared.scoring.tracing import Tracer
 
 Family = Callable[[bytes], Route | None]  # the route of a path with a name in it, None when it is none of its
 
@@ -24,13 +25,14 @@ _UNKNOWN = Route("unknown", {})
 class Service:
     """Answers with 503 until `open` was called with what was loaded."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, tracer: Tracer | None = None) -> None:
         """Raises StartError when keys or tokens are set and can't be read."""
         self._settings = settings
         self.access = Access(settings.keys_file, settings.token_file)
         self._cors = Cors(settings.cors_origins)
         self._families: tuple[Family, ...] = ()
         self._server_version = settings.server_version.encode("latin-1")
+        self._tracer = tracer
         self.metrics = metrics
         self.ready = False
         self.draining = False
@@ -115,6 +117,8 @@ class Service:
         route, elapsed_s = reply.route, reply.elapsed_s
         if route.scores:
             self.in_flight -= 1
+            if self._tracer is not None:
+                self._tracer.record(reply, response)
         self.metrics.count(route.name, response.status, elapsed_s)
         failed = response.status >= 400 and (route.scores or route is _UNKNOWN)  # not probes that wait for readiness
         if failed or self._settings.access_log:

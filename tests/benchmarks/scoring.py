@@ -31,10 +31,10 @@ async def measure(quick: bool) -> Result:
 
 
 def _measure(quick: bool) -> Result:
-    rounds, seconds = (1, 1.0) if quick else (3, 2.0)
+    rounds, seconds = (1, 1.0) if quick else (3, 1.0)
     folder = BUILD / "scoring"
     tables, samples = [], {}
-    starts = _starts(folder, 1 if quick else 3)
+    starts = _starts(folder, 1 if quick else 2)
     for title, model in scoring_models.make(folder / "models").items():
         loads, memory = _loads(model, folder / "work", rounds, seconds)
         tables.append(_table(title, loads, memory, starts if title == "gradient boosting" else None, rounds, seconds))

@@ -16,6 +16,8 @@ from shared.scoring.problems import NOT_FAILED, mlflow, problem
 from shared.scoring.routes import Answer, Reply, Route
 from shared.scoring.scripts.workers import Workers
 
+_MESSAGE_CHARACTERS = 400
+
 
 def is_mlflow_folder(path: Path) -> bool:
     """Whether it holds an MLmodel file, and no ONNX model that needs no MLflow."""
@@ -88,7 +90,8 @@ class MlflowRoutes:
         try:
             predicted = self._model.predict(given)
         except MlflowException as error:
-            raise InvalidInput(str(error).split("\n")[0][:500]) from error
+            message = " ".join(str(error).split())  # it begins with all the data, and ends with what is wrong
+            raise InvalidInput(message[-_MESSAGE_CHARACTERS:]) from error
         except Exception as error:
             LOGGER.exception("the model failed")
             raise InternalError("the model failed; the log says how") from error

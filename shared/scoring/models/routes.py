@@ -50,8 +50,8 @@ class OnnxRoutes:
         signature, max_bytes, collector = model.signature, self._max_body_bytes, self.collector
 
         def answer(request: Request, reply: Reply) -> None:
-            feeds, key = read(request, signature, names, max_bytes)
             reply.model = model.name
+            feeds, key = read(request, signature, names, max_bytes)
 
             def send(outcome: Outputs | RequestError, seconds: float) -> None:
                 if isinstance(outcome, RequestError):

@@ -76,9 +76,9 @@ class OipRoutes:
         collector = self._onnx.collector
 
         def answer(request: Request, reply: Reply) -> None:
+            reply.model = model.name
             head, raw = binary.split(request, plain_body(request, self._max_body_bytes))
             inference = infer.read(load(head), raw, model)
-            reply.model = model.name
 
             def send(outcome: Outputs | RequestError, seconds: float) -> None:
                 if isinstance(outcome, RequestError):
