@@ -197,7 +197,8 @@ async def run_apart(load: Load, python: str = sys.executable) -> LoadResult:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise Permanent(f"the load generator failed: {failed.decode(errors='replace').strip().splitlines()[-1:]}")
+        reason = failed.decode(errors="replace").strip().rpartition("\n")[2]
+        raise Permanent(f"the load generator failed: {reason or f'exit code {process.returncode}'}")
     return LoadResult(**json.loads(told))
 
 
