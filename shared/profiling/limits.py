@@ -79,7 +79,7 @@ class LimitedProcess:
                 if not pids and (self._cgroup is None or _removed(self._cgroup)):
                     break
                 await asyncio.sleep(0.005)
-            await self.process.wait()
+            await self.process.communicate()  # to the end of its output, or asyncio keeps the pipe
 
 
 @asynccontextmanager

@@ -195,7 +195,7 @@ async def run_apart(load: Load, python: str = sys.executable) -> LoadResult:
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()
     if process.returncode:
         reason = failed.decode(errors="replace").strip().rpartition("\n")[2]
         raise Permanent(f"the load generator failed: {reason or f'exit code {process.returncode}'}")
