@@ -154,7 +154,7 @@ def make_v1(name: str, root: Path = Path("/sys/fs/cgroup"), own: str | None = No
     folders: dict[str, Path] = {}
     try:
         for controller in ("cpu", "cpuacct", "memory", "pids"):
-            folders[controller] = _below(root / controller, _own(controller, own)) / name
+            folders[controller] = folder_below(root / controller, own_path(controller, own)) / name
             folders[controller] = folders[controller].parent.resolve() / name  # cpu and cpuacct may be one mount
             folders[controller].mkdir(exist_ok=folders[controller] in list(folders.values())[:-1])
     except OSError:
@@ -167,7 +167,7 @@ def make_v1(name: str, root: Path = Path("/sys/fs/cgroup"), own: str | None = No
 def make_v2(name: str, root: Path = Path("/sys/fs/cgroup"), own: str | None = None) -> CgroupV2:
     """A new group below this process's own or that one's parent, whichever hands its controllers on: the kernel has a
     group with processes hand on none. Raises OSError where neither does."""
-    mine = _below(root, _own("", own))
+    mine = folder_below(root, own_path("", own))
     problem: OSError = FileNotFoundError(f"{root} has no cpu, memory and pids controllers of cgroup v2")
     for parent in dict.fromkeys((mine, mine.parent if mine != root else mine)):
         try:
@@ -181,7 +181,8 @@ def make_v2(name: str, root: Path = Path("/sys/fs/cgroup"), own: str | None = No
     raise problem
 
 
-def _own(controller: str, given: str | None) -> str:
+def own_path(controller: str, given: str | None = None) -> str:
+    """This process's own group in a controller of version 1, or "" for version 2; `given` where that is known."""
     if given is not None:
         return given
     for line in Path("/proc/self/cgroup").read_text().splitlines():
@@ -191,8 +192,8 @@ def _own(controller: str, given: str | None) -> str:
     return "/"
 
 
-def _below(mount: Path, path: str) -> Path:
-    """The folder of a path; the mount's own where a container shows only its own part of the tree."""
+def folder_below(mount: Path, path: str) -> Path:
+    """The folder of a group; the mount's own where a container shows only its own part of the tree."""
     folder = mount / path.strip("/")
     return folder if folder.is_dir() else mount
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from shared.errors import NotSupported, Permanent
 from shared.profiling.cgroups import Cgroup, Limits, Usage, make_v1, make_v2
+from shared.profiling.leftovers import group_prefix
 from shared.profiling.process_tree import MARK, marked, rlimit_command, status_bytes, usage_of
 
 METHODS = ("cgroup v1", "cgroup v2", "affinity and rlimits")
@@ -78,7 +79,7 @@ class LimitedProcess:
                 if not pids and (self._cgroup is None or _removed(self._cgroup)):
                     break
                 await asyncio.sleep(0.005)
-            await self.process.wait()
+            await self.process.communicate()  # to the end of its output, or asyncio keeps the pipe
 
 
 @asynccontextmanager
@@ -143,7 +144,7 @@ def best_method() -> str:
 
 def _cgroup(method: str | None) -> Cgroup | None:
     """A new group; None for the method without one."""
-    name = f"slipway-profile-{os.getpid()}-{next(_NUMBERS)}"
+    name = f"{group_prefix()}{os.getpid()}-{next(_NUMBERS)}"
     refused = []
     for each in METHODS[:-1] if method is None else [method]:
         try:
@@ -161,10 +162,14 @@ def _cgroup(method: str | None) -> Cgroup | None:
 
 
 def _prefix(cgroup: Cgroup | None, limits: Limits, cores: Sequence[int]) -> list[str]:
-    pinned = ["taskset", "-c", ",".join(map(str, cores))] if cores and shutil.which("taskset") else []
+    kept = list(cores)
     if cgroup is None:
-        allowed = sorted(cores or os.sched_getaffinity(0))[: max(1, round(limits.cpu))]
-        return [*rlimit_command(limits), "taskset", "-c", ",".join(map(str, allowed))]
+        kept = sorted(cores or os.sched_getaffinity(0))[: max(1, round(limits.cpu))]
+    pinned = ["taskset", "-c", ",".join(map(str, kept))] if kept and shutil.which("taskset") else []
+    if shutil.which("setpriv"):  # when this process is killed, the server is, too; what it started is for `sweep`
+        pinned += ["setpriv", "--pdeathsig", "KILL", "--"]
+    if cgroup is None:
+        return [*rlimit_command(limits), *pinned]
     return ["/bin/sh", "-c", _ENTER, "sh", *map(str, cgroup.entrances), "--", *pinned]
 
 

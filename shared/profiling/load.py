@@ -195,9 +195,10 @@ async def run_apart(load: Load, python: str = sys.executable) -> LoadResult:
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()
     if process.returncode:
-        raise Permanent(f"the load generator failed: {failed.decode(errors='replace').strip().splitlines()[-1:]}")
+        reason = failed.decode(errors="replace").strip().rpartition("\n")[2]
+        raise Permanent(f"the load generator failed: {reason or f'exit code {process.returncode}'}")
     return LoadResult(**json.loads(told))
 
 

@@ -11,6 +11,7 @@ from math import ceil
 
 from shared.errors import SlipwayError
 from shared.profiling.cgroups import Limits
+from shared.profiling.leftovers import sweep
 from shared.profiling.limits import best_method
 from shared.profiling.plan import Cores, ProfilePlan, divided_cores, grid_of
 from shared.profiling.prices import PriceTable
@@ -52,6 +53,7 @@ async def profile(
     before anything starts."""
     plan.check()
     samples = read_samples(plan.sample)
+    await sweep()
     cores, method = divided_cores(), plan.method or best_method()
     grid, notes = grid_of(plan, cores, method)
     findings = Findings(plan, grid, method, [*notes, *filter(None, [cores.note])], list(known))

@@ -21,6 +21,7 @@ from shared.profiling.limits import LimitedProcess, limited
 HOST = "127.0.0.1"
 LOG_LINES = 50
 _MAX_LINE = 2_000
+_ANSWER_TIMEOUT_S = 1.0
 _PORT = re.compile(r"listening on port (\d+)")
 # What the server may see of this process: never Slipway's own settings, keys and tokens.
 _PASSED = ("PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH")
@@ -108,11 +109,12 @@ async def serving(plan: ServerPlan, limits: Limits) -> AsyncIterator[Server]:
         server = Server(running)
         reading = asyncio.get_running_loop().create_task(server.read_log())
         try:
-            await _ready(server, plan.start_timeout_s)
+            await _ready(server, plan.start_timeout_s, reading)
             server.start_s = time.perf_counter() - began_s
             yield server
         finally:
             reading.cancel()
+            await asyncio.wait({reading})
 
 
 def server_environ(plan: ServerPlan, cpu: float) -> dict[str, str]:
@@ -125,12 +127,12 @@ def server_environ(plan: ServerPlan, cpu: float) -> dict[str, str]:
     return {**kept, **threads, "PYTHONDONTWRITEBYTECODE": "1", **plan.environ, "PYTHONPATH": path}
 
 
-async def _ready(server: Server, timeout_s: float) -> None:
+async def _ready(server: Server, timeout_s: float, reading: asyncio.Task[None]) -> None:
     try:
         async with asyncio.timeout(timeout_s):
             while not (server.port and await _answers_ready(server.port)):
                 if server.running.process.returncode is not None:
-                    await asyncio.sleep(0.05)  # the rest of its log is in the pipe
+                    await asyncio.wait({reading}, timeout=_ANSWER_TIMEOUT_S)  # the rest of its log is in the pipe
                     raise server.failure("the server did not start")
                 await asyncio.sleep(0.01)
     except TimeoutError as error:
@@ -139,13 +141,16 @@ async def _ready(server: Server, timeout_s: float) -> None:
 
 async def _answers_ready(port: int) -> bool:
     try:
-        reader, writer = await asyncio.open_connection(HOST, port)
-    except OSError:
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):  # what it started may keep its port open when it has ended
+            return await _asked_ready(port)
+    except (OSError, TimeoutError):
         return False
+
+
+async def _asked_ready(port: int) -> bool:
+    reader, writer = await asyncio.open_connection(HOST, port)
     try:
         writer.write(f"GET /v2/health/ready HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
         return (await reader.readline()).startswith(b"HTTP/1.1 200")
-    except OSError:
-        return False
     finally:
         writer.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.profiling.cgroups import Limits
+from shared.profiling.leftovers import sweep
 from shared.profiling.plan import ProfilePlan, divided_cores
 from shared.profiling.probe import GB, Probe
 from shared.profiling.profile import Progress, profile
@@ -19,7 +20,7 @@ from shared.profiling.server import ServerFailed, ServerPlan, serving
 from shared.profiling.verdicts import meets
 from shared.resources.profile import LoadPoint, ProfileResult, ProfileState
 from tests.scenarios.local_host import ROOT
-from tests.scenarios.profiled import ECHO, POISONED, needs_cgroups, nothing_left, plan_of
+from tests.scenarios.profiled import ECHO, POISONED, needs_cgroups, nothing_left, plan_of, processes_naming
 
 
 @pytest.mark.parametrize("name", POISONED)
@@ -94,6 +95,26 @@ async def test_a_cancelled_caller_leaves_nothing(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+async def test_what_a_killed_profile_leaves_is_ended_by_the_next_one(tmp_path: Path) -> None:
+    needs_cgroups()
+    script = "import os, time\ndef init(): os.fork() or time.sleep(600)\ndef run(data): return data\n"
+    plan = plan_of(tmp_path, script)
+    asked = ["--entry-script", str(plan.entry_script), "--sample", str(plan.sample), "--target-rps", "5"]
+    command = [sys.executable, "-m", "shared.profiling", *asked, "--p99-ms", "500"]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stderr=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    async for line in process.stderr:
+        if b"ready after" in line:
+            break
+    process.kill()
+    await process.wait()
+    assert processes_naming(tmp_path) != []
+    with nothing_left(tmp_path):
+        gone = await sweep()
+    assert any(f"-{process.pid}-" in name for name in gone)
+    assert await sweep() == []
 
 
 def points_before_verification(cpu: float, p99_ms: float, rate_rps: float, peak_gb: float) -> list[LoadPoint]:
