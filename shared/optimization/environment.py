@@ -50,6 +50,7 @@ async def environment_of(
     folder = Path(location)
     if not (folder / "bin" / "python").exists():
         raise NotSupported(f"{location} is no environment of this machine", remedy="optimise where environments are")
+    await _compile(folder, say)
     return BuiltEnvironment(folder, recipe.identity, pins)
 
 
@@ -69,6 +70,29 @@ async def _build(request: BuildRequest, builder: EnvironmentBuilder, say: Say) -
     if found.state != "Succeeded":
         raise Permanent(f"the environment cannot be built: {found.reason or found.state}")
     return found.location
+
+
+async def _compile(folder: Path, say: Say) -> None:
+    """Keep the packages' bytecode: workers cannot write it, and would compile everything anew for each model, which
+    takes longer than what they do. The seal of an environment leaves it out."""
+    done = folder / "__pycache__" / "slipway-compiled"
+    if done.exists():
+        return
+    say("compiling the environment's packages")
+    process = await asyncio.create_subprocess_exec(
+        *(str(folder / "bin" / "python"), "-I", "-m", "compileall", "-q", "-j", "0", str(folder / "lib")),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,  # files for other versions of Python are said to be wrong: they are let be
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await process.wait()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
+    done.parent.mkdir(exist_ok=True)
+    done.touch()
 
 
 async def _no_file(sha256: str) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ from shared.errors import Permanent
 from shared.optimization.decision import choose
 from shared.optimization.plan import Plan, describe_source, file_sha256
 from shared.optimization.sandbox import Finished, Say, run_worker
+from shared.resources.environment import DEFAULT_PYTHON
 from shared.resources.optimization import (
     EXACT,
     Interval,
@@ -134,6 +135,7 @@ def _proof(plan: Plan, converted: Finished, made: Mapping[str, Any], best: Varia
         opsets=converted.result["opsets"],
         packages=converted.result["packages"],
         environment=plan.environment.identity,
+        python_version=DEFAULT_PYTHON,
         threads=plan.threads,
         protections=list(converted.protections),
     )

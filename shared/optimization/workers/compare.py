@@ -47,7 +47,9 @@ def _compare(
     limit = tolerances["max_abs"] + tolerances["max_rel"] * np.abs(expected.astype(np.float64))
     same = (difference <= limit) | (difference == 0)
     wrong = ~same.reshape(rows, -1).all(axis=1)
-    found = {"max_abs": _largest(difference), "max_rel": _largest(relative), "label_agreement": None}
+    large = np.abs(expected) > tolerances["max_abs"]  # of nothing, every difference is infinitely many times as much
+    max_rel = _largest(relative[large]) if large.any() else None
+    found = {"max_abs": _largest(difference), "max_rel": max_rel, "label_agreement": None}
     allowed = f"{tolerances['max_abs']:g} + {tolerances['max_rel']:g} * |expected|"
     return found, wrong, f"{int(wrong.sum())} of {rows} rows differ by more than {allowed}" if wrong.any() else ""
 
@@ -55,10 +57,9 @@ def _compare(
 def _compare_labels(
     expected: np.ndarray, got: np.ndarray, least: float
 ) -> tuple[dict[str, float | None], np.ndarray, str]:
-    wanted, found = (
-        (expected, got) if expected.dtype.kind == got.dtype.kind else (expected.astype(str), got.astype(str))
-    )
-    wrong = (wanted != found).reshape(len(expected), -1).any(axis=1)
+    if expected.dtype.kind != got.dtype.kind:
+        expected, got = expected.astype(str), got.astype(str)
+    wrong = (expected != got).reshape(len(expected), -1).any(axis=1)
     agreement = float(1 - wrong.mean())
     reason = f"{int(wrong.sum())} of {len(wrong)} labels differ, agreement {agreement:.4f} is below {least:g}"
     return {"max_abs": None, "max_rel": None, "label_agreement": agreement}, wrong, reason if agreement < least else ""

@@ -15,6 +15,7 @@ PACKAGES = (
     *("scikit-learn", "xgboost-cpu", "xgboost", "lightgbm", "torch", "tensorflow-cpu", "tensorflow", "keras"),
     *("skl2onnx", "onnxmltools", "tf2onnx", "onnx", "onnxscript", "onnxruntime", "numpy"),
 )
+TREES_OPSET = 9  # for a model without an operator of the main set
 TARGET, EXPECTED = "onnx.onnx", "expected.npz"
 
 
@@ -26,7 +27,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     rows = read_rows(request["sample"])
     say(f"opening the model and converting it ({request['module']})")
     source = open_source(request["module"], request["model"], rows, request["threads"])
-    converted = _open_batch(source.convert(request["opset"]))
+    converted = _one_opset(_open_batch(source.convert(request["opset"])))
     onnx.save(converted, TARGET)
     onnx.checker.check_model(TARGET, full_check=True)  # with strict shape inference
     names = [output.name for output in converted.graph.output]
@@ -45,6 +46,19 @@ def _open_batch(model: Any) -> Any:
         dimensions = output.type.tensor_type.shape.dim
         if dimensions and dimensions[0].HasField("dim_value") and _has_open_batch(model):
             dimensions[0].dim_param = "rows"
+    return model
+
+
+def _one_opset(model: Any) -> Any:
+    """Each operator set once, the main one too: skl2onnx may write one twice, converters of trees leave it out, and
+    quantisation refuses both."""
+    newest: dict[str, int] = {}
+    for one in model.opset_import:
+        newest[one.domain] = max(one.version, newest.get(one.domain, 0))
+    newest.setdefault("", TREES_OPSET)
+    del model.opset_import[:]
+    for domain, number in newest.items():
+        model.opset_import.add(domain=domain, version=number)
     return model
 
 

@@ -9,6 +9,8 @@ import numpy as np
 from .rows import MATRIX, Rows
 from .source import as_table, load_pickle, plain
 
+ML_OPSET = 3  # the newest that the converters of XGBoost and LightGBM write
+
 
 class SklearnModel:
     """A fitted estimator. The outputs are label and probabilities, label alone, or the value."""
@@ -23,9 +25,10 @@ class SklearnModel:
     def convert(self, opset: int | None) -> Any:
         """See Source."""
         from skl2onnx import convert_sklearn
+        from skl2onnx.proto import get_latest_tested_opset_version
 
         options = {id(self._model): {"zipmap": False}} if self._has_labels else None
-        target = {"": opset, "ai.onnx.ml": 3} if opset else None
+        target = {"": opset or get_latest_tested_opset_version(), "ai.onnx.ml": ML_OPSET}
         converted = convert_sklearn(self._model, initial_types=_types(self._rows), options=options, target_opset=target)
         if self._has_labels and not self._has_probabilities:
             del converted.graph.output[1:]  # scores, whose meaning differs between the two
