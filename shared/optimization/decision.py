@@ -30,8 +30,10 @@ def choose(results: Sequence[VariantResult]) -> Choice:
     ties = [one for one in faster if one is fastest or _high(one) >= _low(fastest)]
     best = min(ties, key=lambda one: (one.size_bytes, -_value(one), list(Variant).index(one.variant)))
     reason = f"{best.variant} is {_value(best):.2f}x as fast as the original ({_low(best):.2f} to {_high(best):.2f})"
+    if slower := [f"{each.rows:,}" for each in best.latencies if each.gain.high < 1]:
+        reason += f", though slower at {' and '.join(slower)} rows"
     others = ", ".join(one.variant for one in ties if one is not best)
-    return Choice(best, f"{reason}, and smaller than {others}, not reliably slower" if others else reason)
+    return Choice(best, f"{reason}; smaller than {others}, and not reliably slower" if others else reason)
 
 
 def _low(one: VariantResult) -> float:

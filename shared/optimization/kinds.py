@@ -61,7 +61,7 @@ KINDS: dict[str, SourceKind] = {
             ("tensorflow-cpu", "tf2onnx", *ONNX_TOOLS), "from_keras", memory_bytes=_LARGE_BYTES,
             folder_mark="saved_model.pb",
         ),
-        SourceKind("onnx", "ONNX", (".onnx",), "", ("sympy", *ONNX_TOOLS), "from_onnx"),
+        SourceKind("onnx", "ONNX", (".onnx",), "", ONNX_TOOLS, "from_onnx"),
     )
 }  # fmt: skip
 

@@ -22,9 +22,11 @@ KILLING_S = 5.0
 # linux/sched.h, sys/mount.h, linux/prctl.h, linux/mount.h
 NEW_USER, NEW_MOUNTS, NEW_NETWORK, NEW_IPC, NEW_PROCESSES = 0x10000000, 0x00020000, 0x40000000, 0x08000000, 0x20000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-SET_PDEATHSIG, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS = 1, 24, 36, 38
+SET_PDEATHSIG, SET_KEEPCAPS, CAPBSET_DROP, SET_CHILD_SUBREAPER, SET_NO_NEW_PRIVS, CAP_AMBIENT = 1, 8, 24, 36, 38, 47
+AMBIENT_RAISE, CAPABILITY_VERSION_3 = 2, 0x20080522
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, ATTR_RDONLY = 442, -100, 0x8000, 1
-LAST_CAPABILITY = 63
+LAST_CAPABILITY, DAC_READ_SEARCH = 63, 2
+FIRST_USER, USERS = 61184, 4336  # systemd's range for users that exist as long as a process
 _NAMESPACES = ((NEW_NETWORK, "no network"), (NEW_IPC, "no shared memory"), (NEW_PROCESSES, "own processes"))
 
 
@@ -32,7 +34,7 @@ def main() -> None:
     """One job; exits with 0 whatever became of the program, which the report tells."""
     job = json.load(sys.stdin)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    parent = os.getppid()
+    parent, job["number"] = os.getppid(), os.getpid()
     _prctl(SET_CHILD_SUBREAPER, 1)
     isolated = _isolate()
     first = os.fork()
@@ -80,8 +82,9 @@ def _first_process(job: dict[str, Any], isolated: list[str]) -> None:
     program = os.fork()
     if program == 0:
         try:
-            limits = _limit(job)
-            _report(protections=in_force + limits)
+            in_force += _become_another_user(job)
+            in_force += _limit(job)
+            _report(protections=in_force)
             _execute(job)
         except (OSError, ValueError, KeyError) as error:
             _report(stopped=f"the program cannot be started: {error}")
@@ -117,11 +120,44 @@ def _read_only(path: bytes, flags: int, on: bool) -> bool:
     return bool(ctypes.CDLL(None).syscall(*call, ctypes.byref(attributes), ctypes.c_size_t(32)) == 0)
 
 
+def _become_another_user(job: dict[str, Any]) -> list[str]:
+    """Give up what the caller may: every capability, and root's name for one that only this program has, whose
+    processes the kernel can count. What root could read, it can read: environments may lie anywhere."""
+    root = os.geteuid() == 0 and sys.platform == "linux"
+    for capability in range(LAST_CAPABILITY + 1):
+        if capability != DAC_READ_SEARCH or not root:
+            _prctl(CAPBSET_DROP, capability)
+    if not root:
+        return []
+    user, scratch = FIRST_USER + job["number"] % USERS, job["scratch"]
+    _prctl(SET_KEEPCAPS, 1)
+    try:
+        for folder, folders, files in os.walk(scratch):
+            for name in (".", *folders, *files):
+                os.chown(os.path.join(folder, name), user, user, follow_symlinks=False)
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    except OSError:  # a container may have no such user: it stays root, in name alone
+        _set_capabilities(0)
+        return ["no capabilities"]
+    _set_capabilities(1 << DAC_READ_SEARCH)
+    _prctl(CAP_AMBIENT, AMBIENT_RAISE, DAC_READ_SEARCH)
+    return ["own user"]
+
+
+def _set_capabilities(mask: int) -> None:
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    data = (ctypes.c_uint32 * 6)(mask, mask, mask, 0, 0, 0)
+    if ctypes.CDLL(None).capset(ctypes.byref(header), ctypes.byref(data)) != 0:
+        raise OSError("capabilities cannot be given up")
+
+
 def _limit(job: dict[str, Any]) -> list[str]:
     """Never above what this process may have already."""
     names = {"RLIMIT_AS": "memory", "RLIMIT_CPU": "processor time", "RLIMIT_FSIZE": "file size", "RLIMIT_CORE": ""}
     wanted = dict(zip(names, (job["memory_bytes"], job["cpu_s"], job["file_bytes"], 0), strict=True))
-    if os.geteuid() != 0:  # the kernel does not count root's processes; `_watch` does
+    if os.geteuid() != 0:  # the kernel does not limit root's processes; `_watch` does
         names["RLIMIT_NPROC"], wanted["RLIMIT_NPROC"] = "processes", job["processes"] + _tasks_of_user()
     for name, value in wanted.items():
         which = getattr(resource, name)
@@ -138,8 +174,6 @@ def _tasks_of_user() -> int:
 
 
 def _execute(job: dict[str, Any]) -> None:
-    for capability in range(LAST_CAPABILITY + 1):  # root in name alone: it cannot mount the disk writable again
-        _prctl(CAPBSET_DROP, capability)
     _prctl(SET_NO_NEW_PRIVS, 1)
     os.umask(0o077)
     os.chdir(job["scratch"])
@@ -152,7 +186,7 @@ def _watch(first: int, parent: int, job: dict[str, Any]) -> None:
     until = time.monotonic() + job["timeout_s"]
     while os.waitpid(first, os.WNOHANG)[0] == 0:
         time.sleep(WATCH_S)
-        running = _below(os.getpid())
+        running = _below(os.getpid(), job["processes"])
         if time.monotonic() > until:
             return _report(stopped=f"it took longer than {job['timeout_s']:g} s")
         if len(running) > job["processes"]:
@@ -164,14 +198,19 @@ def _watch(first: int, parent: int, job: dict[str, Any]) -> None:
     return None
 
 
-def _below(pid: int) -> list[int]:
-    """Every process that descends from this one."""
-    try:
-        tasks = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:  # it has ended
-        return []
-    children = [int(word) for text in tasks for word in text.split()]
-    return children + [each for child in children for each in _below(child)]
+def _below(pid: int, most: int = 10_000) -> list[int]:
+    """Every process that descends from this one, the nearest first; not many more than `most`."""
+    found: list[int] = []
+    left = [pid]
+    while left and len(found) <= most:
+        try:
+            tasks = [path.read_text() for path in Path(f"/proc/{left.pop(0)}/task").glob("*/children")]
+        except OSError:  # it has ended
+            continue
+        children = [int(word) for text in tasks for word in text.split()]
+        found += children
+        left += children
+    return found
 
 
 def _resident_bytes(pid: int) -> int:

@@ -50,7 +50,7 @@ class OutputComparison(Document):
     differing_rows: int = Field(description="how many have a value, or the label, that is not the same")
     max_abs: float | None = Field(default=None, description="largest absolute difference; null for labels")
     max_rel: float | None = Field(
-        default=None, description="largest difference relative to |expected|, of values above the tolerance"
+        default=None, description="largest relative to |expected|, where that is above max_abs"
     )
     label_agreement: float | None = Field(default=None, description="share of rows with the same label; null else")
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .entry import say
-from .intervals import Ratio, median_ratio, overall_ratio
+from .intervals import SEED, Ratio, median_ratio, overall_ratio
 from .rows import Rows, read_rows
 from .sessions import session_of
 
@@ -27,6 +27,8 @@ Timer = Callable[[int], float]  # so many calls; nanoseconds of each
 
 def time_calls(call: Callable[[], object], count: int) -> float:
     """Nanoseconds of one call, of `count` in a row."""
+    if count > 1:  # another process had the caches a moment ago; a call that is not repeated is too long to care
+        call()
     began = time.perf_counter_ns()
     for _ in range(count):
         call()
@@ -68,7 +70,8 @@ def _timer(session: Any, rows: Rows, count: int) -> Timer:
 
 
 def _in_turns(timers: dict[str, Timer], budget_s: float) -> dict[str, list[float]]:
-    """Nanoseconds of a call of each, over as many rounds as the budget allows; each round begins with another one."""
+    """Nanoseconds of a call of each, over as many rounds as the budget allows. Each round has an order of its own: what
+    comes behind the original, whose process has taken the caches, is another one each time."""
     names = list(timers)
     for name in names:  # caches, lazy imports
         timers[name](1)
@@ -77,10 +80,10 @@ def _in_turns(timers: dict[str, Timer], budget_s: float) -> dict[str, list[float
     round_s = sum(first[name] * calls[name] for name in names) / 1e9
     rounds = int(min(MAX_ROUNDS, max(MIN_ROUNDS, budget_s / max(round_s, 1e-9))))
     times: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(rounds):
-        start = number % len(names)
-        for name in names[start:] + names[:start]:
-            times[name].append(timers[name](calls[name]))
+    shuffled = np.random.default_rng(SEED)
+    for _ in range(rounds):
+        for place in shuffled.permutation(len(names)):
+            times[names[place]].append(timers[names[place]](calls[names[place]]))
     return times
 
 
