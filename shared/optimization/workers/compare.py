@@ -45,7 +45,7 @@ def _compare(
         return _compare_labels(expected, got, tolerances["min_label_agreement"])
     difference, relative = _differences(expected, got.astype(np.float64))
     limit = tolerances["max_abs"] + tolerances["max_rel"] * np.abs(expected.astype(np.float64))
-    same = (difference <= limit) | (difference == 0)
+    same = (difference == 0) | (np.isfinite(difference) & (difference <= limit))
     wrong = ~same.reshape(rows, -1).all(axis=1)
     large = np.abs(expected) > tolerances["max_abs"]  # of nothing, every difference is infinitely many times as much
     max_rel = _largest(relative[large]) if large.any() else None
