@@ -10,6 +10,7 @@ from functions import (
     http_auth_level,
     image_api,
     lifecycle_events,
+    optimization_api,
     profile_api,
     registry_api,
     rest_api,
@@ -23,7 +24,7 @@ app = func.FunctionApp(http_auth_level=http_auth_level())
 
 MODULES = (
     *(storage_events, lifecycle_events, git_events, container_registry_events, work, timers),
-    *(rest_api, registry_api, run_api, declared_api, environment_api, image_api, profile_api),
+    *(rest_api, registry_api, run_api, declared_api, environment_api, image_api, profile_api, optimization_api),
 )
 
 for module in MODULES:

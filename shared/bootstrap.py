@@ -24,6 +24,7 @@ from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
 from shared.packaging.images import Images
+from shared.packaging.optimizations import Optimizations
 from shared.packaging.profiles import Profiles
 from shared.packaging.registry import ImageRegistry
 from shared.ports import (
@@ -36,6 +37,7 @@ from shared.ports import (
     EventSubscriptions,
     GitRemote,
     ImageBuilder,
+    ModelOptimizer,
     ModelProfiler,
     ModelSource,
     UploadArea,
@@ -73,6 +75,7 @@ class ControlPlane:
         self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
         self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
+        self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.image_intake = ImageIntake(deps, self.loop, self.environments)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
@@ -138,6 +141,7 @@ def assemble(
     environments: EnvironmentBuilder,
     images: ImageBuilder,
     profiler: ModelProfiler,
+    optimizer: ModelOptimizer,
     clock: Clock,
 ) -> ControlPlane:
     """A control plane on these adapters."""
@@ -164,6 +168,7 @@ def assemble(
             environments=environments,
             images=images,
             profiler=profiler,
+            optimizer=optimizer,
             open_source=_source_opener(settings, store, artifacts),
         )
     )
@@ -207,6 +212,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
     from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
     from shared.adapters.local.image_builder import LocalImageBuilder
+    from shared.adapters.local.optimizer import LocalOptimizer
     from shared.adapters.local.profiler import LocalProfiler
     from shared.adapters.local.resource_store import open_resource_store
     from shared.adapters.local.secrets import load_secrets
@@ -216,6 +222,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
 
     folder, clock = settings.data_dir, SystemClock()
     signer = UrlSigner(load_secrets(folder).url_signing_key, clock)
+    environments = LocalEnvironmentBuilder(folder / "environments", settings.package_index_url)
     grid = open_event_grid(folder / "eventgrid.db", clock)
     return assemble(
         settings,
@@ -225,7 +232,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         open_work_queues(folder / "queue.db", clock)(settings.work_queue),
         LocalEventPublisher(grid),
         LocalEventSubscriptions(grid),
-        LocalEnvironmentBuilder(folder / "environments", settings.package_index_url),
+        environments,
         LocalImageBuilder(
             folder / "images",
             _image_registry,
@@ -234,6 +241,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
             index_url=settings.package_index_url,
         ),
         LocalProfiler(folder / "profiles", settings.package_index_url),
+        LocalOptimizer(folder / "optimizations", environments, settings.package_index_url),
         clock,
     )
 
@@ -248,6 +256,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.azure.credentials import default_credential
     from shared.adapters.azure.event_publisher import open_event_publisher
     from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
+    from shared.adapters.azure.no_optimizer import NoOptimizer
     from shared.adapters.azure.no_profiler import NoProfiler
     from shared.adapters.azure.resource_store import open_cosmos_store
     from shared.adapters.azure.upload_area import AzureUploadArea
@@ -267,5 +276,6 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         AcrTasksBuilder(runs),
         AcrImageBuilder(runs, settings.image_base),
         NoProfiler(),
+        NoOptimizer(),
         clock,
     )

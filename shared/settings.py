@@ -77,6 +77,7 @@ class Settings(Document):
     )
     image_build_timeout_s: float = Field(default=1800, gt=0, description="how long packaging an image may take")
 
+    optimization_timeout_s: float = Field(default=1800, gt=0, description="how long optimising a model may take")
     profile_timeout_s: float = Field(default=1500, gt=0, description="how long the profile of a model may take")
 
     cosmos_endpoint: str = Field(default="", description="azure: https://ACCOUNT.documents.azure.com")

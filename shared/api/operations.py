@@ -9,6 +9,7 @@ from shared.api.declared_operations import DECLARED, SYNCS
 from shared.api.environment_operations import ENVIRONMENTS
 from shared.api.image_operations import IMAGES
 from shared.api.operation import BODY_ERRORS, PAGING, Operation
+from shared.api.optimization_operations import OPTIMIZATIONS
 from shared.api.profile_operations import PROFILES
 from shared.api.search import RUN_SEARCH, SEARCH
 from shared.resources.lineage import Lineage
@@ -273,6 +274,7 @@ OPERATIONS: dict[str, Operation] = {
         *ENVIRONMENTS,
         *IMAGES,
         *PROFILES,
+        *OPTIMIZATIONS,
         *SYNCS,
     )
 }

@@ -17,6 +17,7 @@ from shared.cli.image_commands import image, package
 from shared.cli.import_commands import import_
 from shared.cli.lineage_commands import lineage
 from shared.cli.model_commands import model
+from shared.cli.optimization_commands import optimization, optimize_model
 from shared.cli.options import Options, common_options, root_options
 from shared.cli.policy_commands import policy
 from shared.cli.profile_commands import profile, profile_model
@@ -62,13 +63,13 @@ def up(options: Options, host: str, port: int) -> None:
 
 COMMANDS = (
     *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
-    *(validate, apply, diff, get, delete, sync, environment, image, profile),
+    *(validate, apply, diff, get, delete, sync, environment, image, profile, optimization),
 )
 for command in COMMANDS:
     slipway.add_command(command)
 
 
-for command in (copy, import_, package, profile_model):
+for command in (copy, import_, package, profile_model, optimize_model):
     model.add_command(command)
 run.add_command(local)
 

@@ -15,6 +15,7 @@ from shared.ports import (
     EnvironmentBuilder,
     EventSubscriptions,
     ImageBuilder,
+    ModelOptimizer,
     ModelProfiler,
     ModelSource,
     UploadArea,
@@ -53,6 +54,7 @@ class Deps:
     environments: EnvironmentBuilder
     images: ImageBuilder
     profiler: ModelProfiler
+    optimizer: ModelOptimizer
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from shared.controllers import environment, environment_build, image, model, profile, sync, upload
+from shared.controllers import environment, environment_build, image, model, optimization, profile, sync, upload
 from shared.controllers.outcome import Controller
 from shared.errors import Invalid
 from shared.resources.environment import KIND as ENVIRONMENT
 from shared.resources.environment_build import KIND as ENVIRONMENT_BUILD
 from shared.resources.image import KIND as IMAGE
 from shared.resources.model import KIND as MODEL
+from shared.resources.optimization_job import KIND as OPTIMIZATION
 from shared.resources.profile import KIND as PROFILE
 from shared.resources.sync import KIND as SYNC
 from shared.resources.upload import KIND as UPLOAD
@@ -18,6 +19,7 @@ CONTROLLERS: dict[str, Controller] = {
     ENVIRONMENT_BUILD: environment_build.CONTROLLER,
     IMAGE: image.CONTROLLER,
     MODEL: model.CONTROLLER,
+    OPTIMIZATION: optimization.CONTROLLER,
     PROFILE: profile.CONTROLLER,
     SYNC: sync.CONTROLLER,
     UPLOAD: upload.CONTROLLER,

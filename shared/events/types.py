@@ -28,6 +28,8 @@ ENVIRONMENT_BUILD_FAILED = "Slipway.EnvironmentBuildFailed"
 ENVIRONMENT_BUILD_CANCELED = "Slipway.EnvironmentBuildCanceled"
 IMAGE_PACKAGED = "Slipway.ImagePackaged"
 IMAGE_FAILED = "Slipway.ImageFailed"
+MODEL_OPTIMIZED = "Slipway.ModelOptimized"
+MODEL_NOT_OPTIMIZED = "Slipway.ModelNotOptimized"
 MODEL_PROFILED = "Slipway.ModelProfiled"
 MODEL_PROFILE_FAILED = "Slipway.ModelProfileFailed"
 UPLOAD_REGISTERED = "Slipway.UploadRegistered"
@@ -62,6 +64,8 @@ PUBLISHED: dict[str, str] = {
     ENVIRONMENT_BUILD_CANCELED: "the build of an environment was canceled",
     IMAGE_PACKAGED: "a model was packaged as an image",
     IMAGE_FAILED: "a model could not be packaged as an image, or that was canceled",
+    MODEL_OPTIMIZED: "a verified, faster ONNX variant of a model version was registered",
+    MODEL_NOT_OPTIMIZED: "an optimisation ended without a variant that is verified and faster",
     MODEL_PROFILED: "a profile recommends CPU and memory for a model version",
     MODEL_PROFILE_FAILED: "a profile ended without a recommendation",
     UPLOAD_WAITING: "a manifest arrived before its files",

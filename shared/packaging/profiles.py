@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.commit import Committer, Current, Draft, TransactionalStore
 from shared.environments.versions import EnvironmentVersions
 from shared.errors import Fault, Invalid, NotFound
+from shared.packaging.samples import sample_of
 from shared.ports import ArtifactStore
 from shared.registry.models import Registry
 from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
-from shared.resources.build import StoredText
 from shared.resources.environment_build import EnvironmentPhase
-from shared.resources.model import ModelFile, ModelSpec
+from shared.resources.model import ModelSpec
 from shared.resources.profile import KIND, PROFILE_TERMINAL, ProfileState
 from shared.resources.profile_job import ProfileSpec, ProfileStatus
 
@@ -68,7 +68,7 @@ class Profiles:
         if asked.entry_script and asked.entry_script not in {file.path for file in files}:
             fault = Fault(f"{asked.entry_script!r} is no file of the model", "/entry_script")
             raise Invalid("the entry script is not there", faults=(fault,))
-        sample, name = await self._sample(version, files, asked)
+        sample, name = await sample_of(version, asked.sample, asked.sample_name, self._artifacts)
         spec = ProfileSpec(
             model_name=version.name,
             model_version=str(version.version),
@@ -91,19 +91,6 @@ class Profiles:
         await self._committer.transact((key,), change, cause)
         return await self.get(key.name)
 
-    async def _sample(
-        self, version: Resource, files: Sequence[ModelFile], asked: ProfileAsked
-    ) -> tuple[StoredText, str]:
-        if asked.sample is not None:
-            stored = await self._artifacts.put(_chunks(asked.sample.encode()))
-            return StoredText(sha256=stored.sha256, size_bytes=stored.size_bytes), asked.sample_name
-        named = version.spec.get("sample_input")
-        own = next((file for file in files if file.path == named), None)
-        if own is None:
-            fault = Fault("no sample is given, and the model's `sample_input` names none of its files", "/sample")
-            raise Invalid("there is nothing to send to the model", faults=(fault,), remedy="give --sample FILE")
-        return StoredText(sha256=own.sha256, size_bytes=own.size_bytes), own.path
-
     async def cancel(self, profile: Resource, cause: Cause) -> Resource:
         """Have a profile end. Raises Invalid for one that has ended."""
         state = ProfileState(profile.status["phase"])
@@ -118,7 +105,3 @@ class Profiles:
 
         await self._committer.transact((profile.key,), change, cause)
         return await self.get(profile.name)
-
-
-async def _chunks(data: bytes) -> AsyncIterator[bytes]:
-    yield data

@@ -21,6 +21,7 @@ from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBu
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.images import ImageBuilder, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
+from shared.ports.optimization import ModelOptimizer, OptimizationProgress, OptimizationRequest
 from shared.ports.profiling import ModelProfiler, ProfileProgress, ProfileRequest
 from shared.ports.sources import ModelSource, SourceObject
 from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write
@@ -45,8 +46,11 @@ __all__ = [
     "ImageBuilder",
     "ImageRequest",
     "LargeFile",
+    "ModelOptimizer",
     "ModelProfiler",
     "ModelSource",
+    "OptimizationProgress",
+    "OptimizationRequest",
     "Outbox",
     "Page",
     "ProfileProgress",

@@ -1,0 +1,92 @@
+"""Asking for a model to be optimised."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from shared.commit import Committer, Current, Draft, TransactionalStore
+from shared.errors import Invalid, NotFound
+from shared.optimization.kinds import kind_named
+from shared.packaging.samples import sample_of
+from shared.ports import ArtifactStore
+from shared.registry.models import Registry
+from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
+from shared.resources.model import ModelSpec
+from shared.resources.optimization import Tolerances
+from shared.resources.optimization_job import KIND, OPTIMIZATION_TERMINAL, OptimizationSpec, OptimizationStatus
+
+SUFFIX = "-onnx"  # of the model that the best variant becomes a version of, unless another name is asked for
+
+
+class Optimizations:
+    """The optimisations of models."""
+
+    def __init__(
+        self, store: TransactionalStore, committer: Committer, registry: Registry, artifacts: ArtifactStore
+    ) -> None:
+        self._store = store
+        self._committer = committer
+        self._registry = registry
+        self._artifacts = artifacts
+
+    async def get(self, optimization_id: str) -> Resource:
+        """One optimisation. Raises NotFound."""
+        found = await self._store.read(ResourceKey(KIND, optimization_id)) if is_valid_name(optimization_id) else None
+        if found is None:
+            raise NotFound(
+                f"there is no optimisation {optimization_id[:80]!r}", remedy="`slipway optimization list` shows all"
+            )
+        return found
+
+    async def ask(
+        self,
+        model: tuple[str, str],
+        sample: tuple[str | None, str],
+        cause: Cause,
+        *,
+        source_kind: str = "",
+        framework_version: str = "",
+        tolerances: Tolerances | None = None,
+        register_as: str = "",
+    ) -> Resource:
+        """A new optimisation of a version; `sample` is what was sent (None: the model's own) and its file's name.
+        Raises NotFound, and Invalid for an unknown kind and when there is no sample."""
+        if source_kind:
+            kind_named(source_kind)
+        version = await self._registry.get(*model)
+        stored, name = await sample_of(version, *sample, self._artifacts)
+        spec = OptimizationSpec(
+            model_name=version.name,
+            model_version=str(version.version),
+            files=ModelSpec.model_validate(version.spec).files,
+            source_kind=source_kind,
+            framework_version=framework_version,
+            sample=stored,
+            sample_name=name,
+            tolerances=tolerances or Tolerances(),
+            register_as=register_as or version.name + SUFFIX,
+            references=[str(version.key)],
+        )
+        key = ResourceKey(KIND, f"o-{secrets.token_hex(8)}")
+        status = OptimizationStatus().model_dump(mode="json")
+
+        async def change(current: Current) -> Sequence[Draft]:
+            return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
+
+        await self._committer.transact((key,), change, cause)
+        return await self.get(key.name)
+
+    async def cancel(self, optimization: Resource, cause: Cause) -> Resource:
+        """Have an optimisation end. Raises Invalid for one that has ended."""
+        if (phase := optimization.status["phase"]) in OPTIMIZATION_TERMINAL:
+            raise Invalid(f"{optimization.key} is {phase}: there is nothing to cancel")
+
+        async def change(current: Current) -> Sequence[Draft]:
+            found = current[optimization.key]
+            if found is None or not found.unfinished:
+                return ()
+            return (Draft.of(found, status={**found.status, "cancel_requested": True}),)
+
+        await self._committer.transact((optimization.key,), change, cause)
+        return await self.get(optimization.name)
