@@ -29,6 +29,7 @@ INFER = json.dumps(
     }
 ).encode()
 CSV = (",".join(f"c{index}" for index in range(10)) + "\n" + ",".join(map(str, ROW)) + "\n").encode()
+JSON = {"Content-Type": "application/json"}
 LENGTH = {"Inference-Header-Content-Length": str(len(INFER))}
 # method, path, body, headers, expected status; often, less often, seldom
 REQUESTS = (
@@ -58,7 +59,7 @@ async def _client(url: str, seed: int, end_s: float, latencies: list[tuple[float
             for _ in range(500):
                 method, path, body, headers, status = choose.choice(REQUESTS)
                 began = time.monotonic()
-                async with session.request(method, path, data=body, headers=headers) as response:
+                async with session.request(method, path, data=body, headers={**JSON, **headers}) as response:
                     content = await response.read()
                 if path == "/score" and status == 200:
                     latencies.append((began, time.monotonic() - began))
