@@ -12,7 +12,7 @@ import pytest
 from shared.profiling.cgroups import Limits
 from shared.profiling.leftovers import sweep
 from shared.profiling.plan import ProfilePlan, divided_cores
-from shared.profiling.probe import GB, Probe
+from shared.profiling.probe import GB, Probe, leak_suspected
 from shared.profiling.profile import Progress, profile
 from shared.profiling.samples import read_samples
 from shared.profiling.search import CURVE_POINTS, Measure
@@ -153,6 +153,21 @@ def test_the_command_refuses_a_sample_that_is_none(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "shared.profiling", *asked], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert "rows.jsonl:2" in done.stderr
+
+
+LEAKING = "kept = []\ndef init(): pass\ndef run(data): kept.append(bytearray(b'x' * 50_000)); return 1\n"
+
+
+@pytest.mark.parametrize(("script", "grows"), [(LEAKING, True), (ECHO, False)], ids=["leaking", "sane"])
+async def test_memory_that_grows_with_every_request_is_noticed(tmp_path: Path, script: str, grows: bool) -> None:
+    needs_cgroups()
+    plan, cores = plan_of(tmp_path, script), divided_cores()
+    probe = Probe(read_samples(plan.sample), plan.path, 5.0, cores.generator, seed=1)
+    async with serving(ServerPlan(None, plan.entry_script, cores=cores.server), Limits(1, GB)) as server:
+        point = await probe.measure(server, Measure("target", 1, 1, 200.0), 0)
+    suspected, growth = leak_suspected([point])
+    assert suspected is grows
+    assert 25_000 < growth < 100_000 if grows else growth < 2_000
 
 
 WORKING = "import time\ndef init(): pass\ndef run(data):\n    end = time.thread_time() + {work_s}\n"
