@@ -17,7 +17,7 @@ from shared.profiling.profile import Progress, profile
 from shared.profiling.samples import read_samples
 from shared.profiling.search import CURVE_POINTS, Measure
 from shared.profiling.server import ServerFailed, ServerPlan, serving
-from shared.profiling.verdicts import meets
+from shared.profiling.verdicts import Verdict, verdict
 from shared.resources.profile import LoadPoint, ProfileResult, ProfileState
 from tests.scenarios.local_host import ROOT
 from tests.scenarios.profiled import ECHO, POISONED, needs_cgroups, nothing_left, plan_of, processes_naming
@@ -199,22 +199,23 @@ async def test_a_recommendation_is_enough_and_half_of_it_is_not(
     assert result.recommended_cpu is not None
     assert result.recommended_memory_in_gb is not None
     cpu, memory_gb = result.recommended_cpu, result.recommended_memory_in_gb
-    assert [point for point in await deployed(plan, cpu, memory_gb) if not meets(plan.target, point)][1:] == []
-    assert [point for point in await deployed(plan, cpu / 2, memory_gb / 2) if meets(plan.target, point)] == []
+    assert await deployed(plan, cpu, memory_gb) is Verdict.MEETS
+    assert await deployed(plan, cpu / 2, memory_gb / 2) is Verdict.FAILS
 
 
-async def deployed(plan: ProfilePlan, cpu: float, memory_gb: float) -> list[LoadPoint]:
-    """Three measurements at the target's own rate of a server with exactly these limits; one with the problem when it
-    does not even start."""
-    cores = divided_cores()
-    server_plan = ServerPlan(
-        plan.model, plan.entry_script, start_timeout_s=plan.start_timeout_s, cores=cores.server, method=None
-    )
+async def deployed(plan: ProfilePlan, cpu: float, memory_gb: float) -> Verdict:
+    """Whether a server with exactly these limits meets the target at the target's own rate."""
+    cores, points = divided_cores(), list[LoadPoint]()
+    server_plan = ServerPlan(plan.model, plan.entry_script, start_timeout_s=plan.start_timeout_s, cores=cores.server)
     probe = Probe(read_samples(plan.sample), plan.path, plan.request_timeout_s, cores.generator, seed=99)
     step = Measure("verification", cpu, memory_gb, plan.target_rps)
     try:
         async with serving(server_plan, Limits(cpu, round(memory_gb * GB))) as server:
             await probe.warm_up(server)
-            return [await probe.measure(server, step, number) for number in range(3)]
+            while (found := verdict(plan.target, points)) is Verdict.OPEN:
+                points.append(await probe.measure(server, step, len(points)))
+                print(points[-1])
+            return found
     except ServerFailed as error:
-        return [LoadPoint(purpose="verification", cpu=cpu, memory_in_gb=memory_gb, problem=error.message)]
+        print(error)
+        return Verdict.FAILS
