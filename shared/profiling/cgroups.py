@@ -50,15 +50,20 @@ class Cgroup(Protocol):
     def entrances(self) -> list[Path]:
         """The files into which a process writes 0 to be in the group."""
 
-    def set_limits(self, limits: Limits) -> None: ...
+    def set_limits(self, limits: Limits) -> None:
+        """Hold it to these from now on. Raises OSError where the kernel refuses."""
 
-    def usage(self) -> Usage: ...
+    def usage(self) -> Usage:
+        """What all its processes used so far, those that have ended, too."""
 
-    def pids(self) -> list[int]: ...
+    def pids(self) -> list[int]:
+        """The processes in it, sorted; [] when all have ended."""
 
-    def forbid_forks(self) -> None: ...
+    def forbid_forks(self) -> None:
+        """Let nothing new begin in it."""
 
-    def remove(self) -> None: ...
+    def remove(self) -> None:
+        """Remove the empty group; nothing when it is gone. Raises OSError while a process is in it."""
 
 
 class CgroupV1:

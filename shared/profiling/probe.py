@@ -87,7 +87,7 @@ class Probe:
             utilized_cpu=max(0.0, after.cpu_s - before.cpu_s) / busy_s,
             throttled_periods=after.throttled_periods - before.throttled_periods,
             peak_memory_in_gb=after.peak_memory_bytes / GB,
-            growth_in_bytes_per_query=growth * busy_s / result.sent if result.sent else 0.0,
+            growth_in_bytes_per_query=growth * result.duration_s / result.sent if result.sent else 0.0,
             start_up_time_in_s=server.start_s,
             problem=server.ended_reason(),
             **_latencies(result),

@@ -136,8 +136,8 @@ class _Work:
         self._tell(_described(point), point)
         if point.problem:
             await self._close()
-        elif point.overloaded and self._server is not None:
-            await self._usable(self._server)  # until its queue is empty
+        elif point.overloaded:
+            await self._drain(server)
 
     async def _server_for(self, step: Measure) -> Server:
         """The server that runs, with this step's CPU, or a fresh one where that would not be the same."""
@@ -172,6 +172,14 @@ class _Work:
         """Raises ServerFailed when it does not answer a sample with success."""
         if problem := await self._probe.first(server):
             raise ServerFailed(f"the model does not answer: {problem}", server.log_tail)
+
+    async def _drain(self, server: Server) -> None:
+        """Let an overloaded server work off its queue with all the CPU it was started for; a fresh one takes its place
+        when it does not get to the end."""
+        if server.running.limits_cpu:
+            server.running.set_cpu(self._under.cpu)
+        if await self._probe.first(server):
+            await self._close()
 
     async def _close(self) -> None:
         await self._stack.aclose()

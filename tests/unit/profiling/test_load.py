@@ -56,6 +56,15 @@ async def test_a_stall_delays_every_request_that_was_due_meanwhile() -> None:
     assert percentile(closed.latencies_ms, 99) < 450 <= max(closed.latencies_ms)
 
 
+async def test_a_late_generator_says_so_and_counts_it_as_latency() -> None:
+    async with http_server(stalling) as server:
+        result = await run(load(server.port, rate_rps=200.0))  # in this loop: the stall holds up the generator
+    assert max(result.lateness_ms) >= 400
+    late = [number for number, lateness in enumerate(result.lateness_ms) if lateness >= 50]
+    assert len(late) >= 50
+    assert sum(latency >= 50 for latency in result.latencies_ms) >= len(late)
+
+
 async def test_warm_up_is_sent_and_not_counted() -> None:
     async with http_server() as server:
         result = await run(load(server.port, rate_rps=200.0, warm_up_s=0.5, duration_s=0.5))
