@@ -41,7 +41,7 @@ class Limits:
     memory_bytes: int = 4 * 2**30  # of address space for each process, and of resident memory for all together
     cpu_s: int = 1200  # of each process
     file_bytes: int = 2 * 2**30  # of each file it writes
-    processes: int = 32
+    processes: int = 128  # and threads
     threads: int = 1  # that numeric libraries (OpenMP, OpenBLAS, MKL) compute with
 
 

@@ -13,7 +13,7 @@ class Variant(StrEnum):
     """How an ONNX file was made of the model."""
 
     ONNX = "onnx"  # converted, nothing else
-    GRAPH = "graph"  # ONNX Runtime's offline graph optimisations (extended level)
+    GRAPH = "graph"  # scalers folded into linear layers, ONNX Runtime's offline optimisations (extended level)
     FLOAT16 = "float16"  # weights and arithmetic in half precision, inputs and outputs as they were
     INT8_DYNAMIC = "int8-dynamic"  # weights as int8, activations quantised at run time
     INT8_STATIC = "int8-static"  # weights and activations as int8, ranges from calibration rows

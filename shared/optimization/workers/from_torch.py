@@ -60,7 +60,9 @@ class TorchModel:
         """See Source."""
         import torch
 
-        with torch.inference_mode():
+        # TorchScript may keep tensors for a backward pass, which those of inference mode cannot be.
+        scripted = isinstance(self._module, torch.jit.ScriptModule)
+        with torch.no_grad() if scripted else torch.inference_mode():
             return self._module(*prepared)
 
 
@@ -78,7 +80,7 @@ def open_model(path: str, rows: Rows, threads: int) -> TorchModel:
         module = torch.load(path, map_location="cpu", weights_only=False)
     if not isinstance(module, torch.nn.Module):
         raise ValueError(f"the file holds {type(module).__name__}, no module: save it by torch.export or torch.jit")
-    return TorchModel(module.eval(), rows)
+    return TorchModel(module.eval().requires_grad_(False), rows)
 
 
 def _float32(array: np.ndarray) -> np.ndarray:
