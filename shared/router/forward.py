@@ -63,25 +63,6 @@ class Traffic(Protocol):
 class Forward:
     """The sink of the upstream's answer. `expires_s` is the loop's time when `expire` is due."""
 
-    __slots__ = (
-        "_attempts",
-        "_began_s",
-        "_chunked",
-        "_close",
-        "_connection",
-        "_hold_until_s",
-        "_parts",
-        "_process",
-        "_reply",
-        "_status",
-        "_traffic",
-        "deployment",
-        "ended",
-        "expires_s",
-        "request",
-        "sent_head",
-    )
-
     def __init__(self, traffic: Traffic, request: Request, reply: Reply, deployment: Deployment) -> None:
         self._traffic = traffic
         self._reply = reply
