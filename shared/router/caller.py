@@ -95,6 +95,8 @@ class Caller(asyncio.Protocol):
         self._unread, self._last_s = False, 0.0
         if self._forward is not None:
             self._forward.set_reading(True)
+        elif self._waiting and not self._answering:
+            self._next()
 
     # --- requests ---
     @property
@@ -110,7 +112,7 @@ class Caller(asyncio.Protocol):
             self._transport.write(_CONTINUE)
 
     def received(self, request: Request, *, http_1_0: bool) -> None:
-        if self._answering:
+        if self._answering or self._unread or self._waiting:
             self._waiting.append((request, http_1_0))
             self._set_reading(len(self._waiting) < MAX_PIPELINED)
             return
@@ -151,7 +153,7 @@ class Caller(asyncio.Protocol):
             self._end()
 
     def _next(self) -> None:
-        if self._waiting and not self._answering and self._transport is not None:
+        if self._waiting and not (self._answering or self._unread) and self._transport is not None:
             request, http_1_0 = self._waiting.popleft()
             self._set_reading(True)
             self._begin(request, http_1_0)

@@ -109,14 +109,18 @@ class Incoming:
 
     def on_headers_complete(self) -> None:
         self._in_body = True
-        expect = length = None
+        expect = length = host = None
         for name, value in self._headers:
-            if len(name) == 6 and name.lower() == b"expect":
+            if len(name) == 4 and name.lower() == b"host":
+                host = value
+            elif len(name) == 6 and name.lower() == b"expect":
                 expect = value.lower()
             elif len(name) == 14 and name.lower() == b"content-length":
                 length = int(value)
         if len(self._headers) > MAX_HEADERS:
             self._refuse(431, f"more than {MAX_HEADERS} headers")
+        elif host is None and self._parser.get_http_version() == "1.1":
+            self._refuse(400, "the Host header is missing (RFC 9112, 3.2)")
         elif expect not in (None, b"100-continue"):
             self._refuse(417, "only 100-continue can be expected")
         elif length is not None and length > self._sink.max_body_bytes:

@@ -44,15 +44,19 @@ class Server:
         self._kept: socket.socket | None = None
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises StartError when it can't listen."""
+        """Serve until SIGTERM or SIGINT. Raises StartError when it can't listen, and whatever ends its own tasks."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         await self._listen()
         LOGGER.info("listening on port %d", self.port)
+        stopping = loop.create_task(self._stop.wait())
         tasks = [loop.create_task(self._sweep()), loop.create_task(self._follow())]
-        await self._stop.wait()
+        await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()  # raises: a router that no longer looks after time limits must not go on
         await self._drain()
         for task in tasks:
             task.cancel()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from dataclasses import dataclass, field
 
-CONNECTIONS = 64
+IDLE_S = 30.0  # a caller that keeps a connection idle for longer than the router does loses the next request on it
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Load:
     port: int
     rate: float  # requests/s
     sent: list[Sent] = field(default_factory=list)
-    _idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
+    _idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=list)
     _stopped: bool = False
 
     async def run(self) -> None:
@@ -43,14 +44,14 @@ class Load:
             self.sent.append(one)
             tasks.append(loop.create_task(self._send(one)))
         await asyncio.gather(*tasks)
-        for _, writer in self._idle:
+        for _, _, writer in self._idle:
             writer.close()
 
     def stop(self) -> None:
         self._stopped = True
 
     async def _send(self, one: Sent) -> None:
-        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await self._connection()
         path, body = f"/slow/{one.number % 4 * 5}/{one.number}", f"{one.number}" if one.method == "POST" else ""
         head = f"{one.method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body.encode())
@@ -71,8 +72,22 @@ class Load:
         if headers.get("connection") == "close":
             writer.close()
         else:
-            self._idle.append((reader, writer))
+            self._idle.append((asyncio.get_running_loop().time(), reader, writer))
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            since_s, reader, writer = self._idle.pop()
+            if asyncio.get_running_loop().time() - since_s < IDLE_S:
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection("127.0.0.1", self.port)
 
     def between(self, first_s: float, last_s: float) -> list[Sent]:
         """Those that were sent in that time."""
         return [one for one in self.sent if first_s <= one.sent_s < last_s]
+
+
+def within_binomial_99(hits: int, trials: int, chance: float) -> bool:
+    """Whether so many hits are within the 99 % interval of the binomial distribution (normal approximation, with its
+    correction for continuity)."""
+    return abs(hits - trials * chance) <= 2.576 * math.sqrt(trials * chance * (1 - chance)) + 0.5

@@ -9,7 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +140,14 @@ class RouterMachine:
             if started.process.poll() is None:
                 started.process.kill()
             started.process.wait()
+
+
+@contextmanager
+def asking(machine: RouterMachine, path: str, method: str = "POST") -> Iterator[list[httpx.Response]]:
+    """A request that is sent beside what the context does; its answer is there afterwards."""
+    found: list[httpx.Response] = []
+    url = f"http://{machine.router.address}{path}"
+    thread = threading.Thread(target=lambda: found.append(httpx.request(method, url, timeout=30)))
+    thread.start()
+    yield found
+    thread.join()
