@@ -5,6 +5,7 @@ import azure.functions as func
 from functions import (
     container_registry_events,
     declared_api,
+    endpoint_api,
     environment_api,
     git_events,
     http_auth_level,
@@ -24,7 +25,17 @@ app = func.FunctionApp(http_auth_level=http_auth_level())
 
 MODULES = (
     *(storage_events, lifecycle_events, git_events, container_registry_events, work, timers),
-    *(rest_api, registry_api, run_api, declared_api, environment_api, image_api, profile_api, optimization_api),
+    *(
+        rest_api,
+        registry_api,
+        run_api,
+        declared_api,
+        environment_api,
+        image_api,
+        profile_api,
+        optimization_api,
+        endpoint_api,
+    ),
 )
 
 for module in MODULES:

@@ -14,6 +14,7 @@ from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
+from shared.deployments.rollouts import Rollouts
 from shared.environments.versions import EnvironmentVersions
 from shared.events.wire import from_wire
 from shared.git_hosts import GitHosts
@@ -32,6 +33,7 @@ from shared.ports import (
     ArtifactStore,
     Clock,
     CommitReporter,
+    DeploymentTarget,
     EnvironmentBuilder,
     EventPublisher,
     EventSubscriptions,
@@ -40,6 +42,7 @@ from shared.ports import (
     ModelOptimizer,
     ModelProfiler,
     ModelSource,
+    ResourceQuery,
     UploadArea,
     WorkQueue,
 )
@@ -52,6 +55,7 @@ from shared.registry.policies import Policies
 from shared.registry.runs import Runs
 from shared.resources.base import Cause
 from shared.resources.git_repository import GitRepository
+from shared.resources.online_endpoint import KIND as ONLINE_ENDPOINT
 from shared.settings import Settings, load_settings
 
 
@@ -76,6 +80,7 @@ class ControlPlane:
         self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
+        self.rollouts = Rollouts(deps.store, deps.committer)
         self.image_intake = ImageIntake(deps, self.loop, self.environments)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
@@ -107,7 +112,20 @@ class ControlPlane:
         cause = Cause(actor="look_again", type="timer", id="look_again")
         await self.intake.take_up(cause)
         await self.config_intake.take_up(cause)
+        await self._prune_endpoints()
         return await self.loop.enqueue_overdue(sorted(CONTROLLERS))
+
+    async def _prune_endpoints(self) -> None:
+        """What runs for an endpoint that was deleted goes."""
+        names: set[str] = set()
+        after: str | None = None
+        while True:
+            page = await self.deps.store.list_resources(ResourceQuery(ONLINE_ENDPOINT, limit=500, after=after))
+            names |= {one.name for one in page.items}
+            after = page.continuation
+            if after is None:
+                break
+        await self.deps.target.keep_only(frozenset(names))
 
     async def collect_garbage(self) -> Collection | None:
         """Delete stored files that nothing refers to; what was done, None when another host does it."""
@@ -142,6 +160,7 @@ def assemble(
     images: ImageBuilder,
     profiler: ModelProfiler,
     optimizer: ModelOptimizer,
+    target: DeploymentTarget,
     clock: Clock,
 ) -> ControlPlane:
     """A control plane on these adapters."""
@@ -169,6 +188,7 @@ def assemble(
             images=images,
             profiler=profiler,
             optimizer=optimizer,
+            target=target,
             open_source=_source_opener(settings, store, artifacts),
         )
     )
@@ -208,6 +228,7 @@ def _source_opener(
 def local_control_plane(settings: Settings) -> ControlPlane:
     """Everything in one folder of this machine."""
     from shared.adapters.local.artifact_store import LocalArtifactStore
+    from shared.adapters.local.deployment_target import LocalTarget
     from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
     from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
     from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
@@ -242,6 +263,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         ),
         LocalProfiler(folder / "profiles", settings.package_index_url),
         LocalOptimizer(folder / "optimizations", environments, settings.package_index_url),
+        LocalTarget(folder / "endpoints", settings.package_index_url),
         clock,
     )
 
@@ -258,6 +280,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
     from shared.adapters.azure.no_optimizer import NoOptimizer
     from shared.adapters.azure.no_profiler import NoProfiler
+    from shared.adapters.azure.no_target import NoTarget
     from shared.adapters.azure.resource_store import open_cosmos_store
     from shared.adapters.azure.upload_area import AzureUploadArea
     from shared.adapters.azure.work_queue import open_work_queue
@@ -277,5 +300,6 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         AcrImageBuilder(runs, settings.image_base),
         NoProfiler(),
         NoOptimizer(),
+        NoTarget(),
         clock,
     )

@@ -65,6 +65,7 @@ _PATH: dict[str, dict[str, Any]] = {
     "sync_id": {"type": "string"},
     "image_id": {"type": "string"},
     "profile_id": {"type": "string"},
+    "deployment": {"type": "string"},
     "optimization_id": {"type": "string"},
     "provider": {"type": "string", "description": "github, gitlab, azure-devops or generic (Standard Webhooks)"},
     "path": {"type": "string", "description": "path of the file, '/' between the parts"},

@@ -6,6 +6,7 @@ from shared.api import documents as doc
 from shared.api import governance, model_lifecycle, models, operate, runs
 from shared.api import lineage_documents as lineage_doc
 from shared.api.declared_operations import DECLARED, SYNCS
+from shared.api.endpoint_operations import ENDPOINTS, ROLLOUTS
 from shared.api.environment_operations import ENVIRONMENTS
 from shared.api.image_operations import IMAGES
 from shared.api.operation import BODY_ERRORS, PAGING, Operation
@@ -275,6 +276,8 @@ OPERATIONS: dict[str, Operation] = {
         *IMAGES,
         *PROFILES,
         *OPTIMIZATIONS,
+        *ENDPOINTS,
+        *ROLLOUTS,
         *SYNCS,
     )
 }

@@ -10,6 +10,7 @@ from shared.cli.apply_commands import apply, delete, diff, get
 from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
 from shared.cli.doctor_command import doctor
+from shared.cli.endpoint_commands import endpoint
 from shared.cli.environment_audit import environment
 from shared.cli.errors import EXIT_CODES_HELP
 from shared.cli.event_commands import event
@@ -21,6 +22,7 @@ from shared.cli.optimization_commands import optimization, optimize_model
 from shared.cli.options import Options, common_options, root_options
 from shared.cli.policy_commands import policy
 from shared.cli.profile_commands import profile, profile_model
+from shared.cli.rollout_commands import rollout
 from shared.cli.run_commands import run
 from shared.cli.run_local import local
 from shared.cli.subscription_commands import subscription
@@ -63,7 +65,7 @@ def up(options: Options, host: str, port: int) -> None:
 
 COMMANDS = (
     *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
-    *(validate, apply, diff, get, delete, sync, environment, image, profile, optimization),
+    *(validate, apply, diff, get, delete, sync, environment, image, profile, optimization, endpoint, rollout),
 )
 for command in COMMANDS:
     slipway.add_command(command)

@@ -12,6 +12,7 @@ from shared.inspection.inspector import Inspector
 from shared.ports import (
     ArtifactStore,
     Clock,
+    DeploymentTarget,
     EnvironmentBuilder,
     EventSubscriptions,
     ImageBuilder,
@@ -55,6 +56,7 @@ class Deps:
     images: ImageBuilder
     profiler: ModelProfiler
     optimizer: ModelOptimizer
+    target: DeploymentTarget
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from shared.controllers import environment, environment_build, image, model, optimization, profile, sync, upload
+from shared.controllers import (
+    deployment,
+    endpoint,
+    environment,
+    environment_build,
+    image,
+    model,
+    optimization,
+    profile,
+    rollout,
+    sync,
+    upload,
+)
 from shared.controllers.outcome import Controller
 from shared.errors import Invalid
 from shared.resources.environment import KIND as ENVIRONMENT
 from shared.resources.environment_build import KIND as ENVIRONMENT_BUILD
 from shared.resources.image import KIND as IMAGE
 from shared.resources.model import KIND as MODEL
+from shared.resources.online_deployment import KIND as ONLINE_DEPLOYMENT
+from shared.resources.online_endpoint import KIND as ONLINE_ENDPOINT
 from shared.resources.optimization_job import KIND as OPTIMIZATION
 from shared.resources.profile import KIND as PROFILE
+from shared.resources.rollout import KIND as ROLLOUT
 from shared.resources.sync import KIND as SYNC
 from shared.resources.upload import KIND as UPLOAD
 
@@ -20,7 +35,10 @@ CONTROLLERS: dict[str, Controller] = {
     IMAGE: image.CONTROLLER,
     MODEL: model.CONTROLLER,
     OPTIMIZATION: optimization.CONTROLLER,
+    ONLINE_DEPLOYMENT: deployment.CONTROLLER,
+    ONLINE_ENDPOINT: endpoint.CONTROLLER,
     PROFILE: profile.CONTROLLER,
+    ROLLOUT: rollout.CONTROLLER,
     SYNC: sync.CONTROLLER,
     UPLOAD: upload.CONTROLLER,
 }

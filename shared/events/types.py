@@ -28,6 +28,11 @@ ENVIRONMENT_BUILD_FAILED = "Slipway.EnvironmentBuildFailed"
 ENVIRONMENT_BUILD_CANCELED = "Slipway.EnvironmentBuildCanceled"
 IMAGE_PACKAGED = "Slipway.ImagePackaged"
 IMAGE_FAILED = "Slipway.ImageFailed"
+MODEL_DEPLOYED = "Microsoft.MachineLearningServices.ModelDeployed"
+DEPLOYMENT_FAILED = "Slipway.DeploymentFailed"
+TRAFFIC_SHIFTED = "Slipway.TrafficShifted"
+ROLLOUT_PROMOTED = "Slipway.RolloutPromoted"
+ROLLOUT_ROLLED_BACK = "Slipway.RolloutRolledBack"
 MODEL_OPTIMIZED = "Slipway.ModelOptimized"
 MODEL_NOT_OPTIMIZED = "Slipway.ModelNotOptimized"
 MODEL_PROFILED = "Slipway.ModelProfiled"
@@ -64,6 +69,11 @@ PUBLISHED: dict[str, str] = {
     ENVIRONMENT_BUILD_CANCELED: "the build of an environment was canceled",
     IMAGE_PACKAGED: "a model was packaged as an image",
     IMAGE_FAILED: "a model could not be packaged as an image, or that was canceled",
+    MODEL_DEPLOYED: "a deployment is ready as it was declared",
+    DEPLOYMENT_FAILED: "a deployment cannot be run, or its processes end again and again",
+    TRAFFIC_SHIFTED: "a step of a rollout has its traffic",
+    ROLLOUT_PROMOTED: "a rollout ended with its candidate",
+    ROLLOUT_ROLLED_BACK: "a rollout gave the traffic back to the stable deployment",
     MODEL_OPTIMIZED: "a verified, faster ONNX variant of a model version was registered",
     MODEL_NOT_OPTIMIZED: "an optimisation ended without a variant that is verified and faster",
     MODEL_PROFILED: "a profile recommends CPU and memory for a model version",
@@ -113,6 +123,21 @@ def environment_event(type_: str, name: str, version: str, **data: Any) -> Event
     """An event about one version of an environment."""
     payload = {"environmentName": name, "environmentVersion": event_version(version), **data}
     return EventDraft(type_, f"environments/{name}:{version}", payload)
+
+
+def deployment_event(
+    type_: str, endpoint: str, deployment: str, model: str, tags: Mapping[str, str], why: str
+) -> EventDraft:
+    """Azure ML's ModelDeployed, whose service is the endpoint; other types say why besides."""
+    payload: dict[str, Any] = {
+        "serviceName": endpoint,
+        "serviceComputeType": "LOCAL",
+        "modelIds": model,
+        "serviceTags": dict(tags),
+        "serviceProperties": {"deployment": deployment},
+    }
+    more = {} if type_ == MODEL_DEPLOYED else {"reason": why[:2000]}
+    return EventDraft(type_, f"endpoints/{endpoint}", {**payload, **more})
 
 
 def run_registered(run_id: str, experiment_name: str | None, status: str, tags: Mapping[str, str]) -> EventDraft:

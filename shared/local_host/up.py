@@ -20,6 +20,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from shared.adapters.local.clock import SystemClock
+from shared.adapters.local.endpoint_processes import stop_all
 from shared.adapters.local.event_grid import LocalEventGrid, Topic, open_event_grid
 from shared.adapters.local.secrets import LocalSecrets, load_secrets
 from shared.adapters.local.signing import UrlSigner
@@ -40,6 +41,7 @@ from shared.reactions import REACTIONS
 from shared.resources.events import Event
 
 logger = logging.getLogger("slipway.host")
+ENDPOINTS = "endpoints"  # the data folder's, whose processes end with the host
 BACKOFF_SCALE_VARIABLE = "SLIPWAY_EVENTGRID_BACKOFF_SCALE"
 # What the event subscriptions of infra/ do on Azure: which topic's events go to which function.
 TOPICS: dict[str, Topic] = {
@@ -92,6 +94,7 @@ async def _run(
     functions, host_json = _load(module_name)
     url, secrets, clock = listening.url_of(sock), load_secrets(data_dir), SystemClock()
     async with AsyncExitStack() as parts:
+        parts.push_async_callback(stop_all, data_dir / ENDPOINTS)
         queues = open_work_queues(data_dir / QUEUE_FILE, clock)
         parts.push_async_callback(queues.close)
         grid = open_event_grid(data_dir / "eventgrid.db", clock)

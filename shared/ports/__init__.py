@@ -17,6 +17,13 @@ from shared.ports.artifacts import (
     UploadArea,
 )
 from shared.ports.clock import Clock
+from shared.ports.deployments import (
+    DeploymentTarget,
+    DesiredDeployment,
+    DesiredEndpoint,
+    ObservedDeployment,
+    ObservedEndpoint,
+)
 from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.images import ImageBuilder, ImageRequest
@@ -39,6 +46,9 @@ __all__ = [
     "CommitReporter",
     "CommitState",
     "Container",
+    "DeploymentTarget",
+    "DesiredDeployment",
+    "DesiredEndpoint",
     "EnvironmentBuilder",
     "EventPublisher",
     "EventSubscriptions",
@@ -49,6 +59,8 @@ __all__ = [
     "ModelOptimizer",
     "ModelProfiler",
     "ModelSource",
+    "ObservedDeployment",
+    "ObservedEndpoint",
     "OptimizationProgress",
     "OptimizationRequest",
     "Outbox",

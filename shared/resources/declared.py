@@ -24,7 +24,9 @@ DECLARED_KINDS = (
     "monitor",
     "model-package",
 )
-RECONCILED = frozenset({"environment"})  # those of them that a controller works on
+RECONCILED = frozenset(
+    {"environment", "online-endpoint", "online-deployment"}
+)  # those of them that a controller works on
 # Kinds with immutable versions, as in Azure ML; all others are changed in place.
 ASSET_KINDS = frozenset({"environment", "data", "component"})
 VERSIONED_KINDS = ASSET_KINDS | {MODEL}

@@ -25,6 +25,7 @@ from shared.adapters.azure.acr_tasks import AcrTasksBuilder
 from shared.adapters.azure.event_publisher import EventGridPublisher
 from shared.adapters.azure.no_optimizer import NoOptimizer
 from shared.adapters.azure.no_profiler import NoProfiler
+from shared.adapters.azure.no_target import NoTarget
 from shared.adapters.azure.resource_store import ensure_container, open_cosmos_store
 from shared.adapters.azure.work_queue import open_work_queue
 from shared.adapters.local.clock import SystemClock
@@ -157,7 +158,7 @@ def _plane(
     settings = Settings(mode="azure", upload_settle_s=0.5, outbox_grace_s=0, instance_id=instance_id)
     subscriptions = LocalEventSubscriptions(topic.grid)
     runs = AcrRuns("", TokenCredential())  # type: ignore[arg-type]
-    builders = AcrTasksBuilder(runs), AcrImageBuilder(runs), NoProfiler(), NoOptimizer()
+    builders = AcrTasksBuilder(runs), AcrImageBuilder(runs), NoProfiler(), NoOptimizer(), NoTarget()
     return assemble(settings, store, blobs.area, blobs.store, queue, publisher, subscriptions, *builders, SystemClock())
 
 

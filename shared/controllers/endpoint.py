@@ -1,0 +1,149 @@
+"""The controller of online endpoints: has the target run what is declared, and looks again now and then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.deployments.desired import desired_of, parts_of
+from shared.deployments.traffic import declared_again, effective, mirrored
+from shared.environments.curated_text import curated_text
+from shared.errors import Invalid, NotFound, Permanent
+from shared.ports import DesiredDeployment, DesiredEndpoint, ResourceQuery
+from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
+from shared.resources.declared import DeclaredSpec, deployment_name
+from shared.resources.endpoint_status import OnlineEndpointStatus, ProvisioningState
+from shared.resources.environment import KIND as ENVIRONMENT
+from shared.resources.environment_build import EnvironmentPhase, EnvironmentVersionStatus
+from shared.resources.model import KIND as MODEL
+from shared.resources.online_deployment import KIND as DEPLOYMENT
+from shared.resources.sync import Provenance
+from shared.syncing.apply import apply_tree
+from shared.syncing.tree import SourceTree
+
+LOOK_S = 2.0  # how often a target is looked at: processes that end are started again then
+SOON_S = 0.3  # while something is on its way
+CURATED = "slipway/onnx-serving"  # for deployments that name no environment
+PAGE = 200
+
+
+async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
+    """One step. Raises Retryable when a store or the target is not available."""
+    status = OnlineEndpointStatus.model_validate(resource.status)
+    spec = DeclaredSpec.model_validate(resource.spec)
+    if status.observed_generation != resource.generation:
+        status = declared_again(status, spec.declaration)
+        status.phase = ProvisioningState.UPDATING
+    status.observed_generation = resource.generation
+    deployments = await deployments_of(resource.name, deps)
+    desired = [found for one in deployments if (found := (await wanted(one, deps, cause)).desired) is not None]
+    there = {one.name for one in desired}
+    status.effective_traffic = effective(status.traffic, there)
+    weights = status.effective_traffic
+    endpoint = DesiredEndpoint(
+        resource.name,
+        tuple(desired),
+        weights,
+        mirrored(status.mirror_traffic, weights, there),
+        status.sticky_header,
+        deps.artifacts.read,
+    )
+    try:
+        seen = await deps.target.ensure(endpoint)
+    except Permanent as error:
+        status.phase = ProvisioningState.FAILED
+        status.conditions = with_condition(status.conditions, _available(False, error.code, str(error), deps))
+        return Outcome(status, unfinished=True, look_again_after_s=LOOK_S * 10)
+    status.scoring_uri, status.target = seen.scoring_uri, "local"
+    status.phase = ProvisioningState.SUCCEEDED if seen.ready else ProvisioningState.UPDATING
+    message = f"requests are taken at {seen.scoring_uri}" if seen.ready else "its router is being started"
+    status.conditions = with_condition(
+        status.conditions, _available(seen.ready, "RouterReady" if seen.ready else "RouterStarting", message, deps)
+    )
+    settled = seen.ready and all(one.ready for one in seen.deployments.values())
+    return Outcome(status, unfinished=True, look_again_after_s=LOOK_S if settled else SOON_S)
+
+
+async def deployments_of(endpoint: str, deps: Deps) -> list[Resource]:
+    """Every deployment of the endpoint."""
+    found: list[Resource] = []
+    after: str | None = None
+    while True:
+        page = await deps.store.list_resources(ResourceQuery(DEPLOYMENT, limit=PAGE, after=after))
+        prefix = deployment_name(endpoint, "")
+        found += [one for one in page.items if one.name.startswith(prefix)]
+        after = page.continuation
+        if after is None:
+            return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a deployment asks for: it can be run, it waits, or it cannot be."""
+
+    desired: DesiredDeployment | None
+    model: str = ""  # NAME:VERSION
+    environment: str = ""  # NAME:VERSION
+    waits_for: str = ""  # why it can't be run yet; "" when it can, or never can
+    problem: str = ""  # why it can't be run
+
+
+async def wanted(deployment: Resource, deps: Deps, cause: Cause) -> Wanted:
+    """What the deployment asks the target to run. Raises Retryable."""
+    spec = DeclaredSpec.model_validate(deployment.spec)
+    name = deployment.name.partition(".")[2]
+    model_name = environment_name = ""
+    try:
+        parts = parts_of(spec)
+        model_name, environment_name = parts.model, parts.environment or await _curated(deps, cause)
+        model = await _read(MODEL, model_name, deps) if model_name else None
+        environment = await _read(ENVIRONMENT, environment_name, deps)
+        phase = EnvironmentVersionStatus.model_validate(environment.status).phase
+        if phase in (EnvironmentPhase.FAILED, EnvironmentPhase.CANCELED):
+            raise Invalid(f"the environment {environment_name} is {phase}", remedy="see `slipway environment show`")
+        if phase != EnvironmentPhase.SUCCEEDED:
+            waits = f"the environment {environment_name} is {phase}"
+            return Wanted(None, model_name, environment_name, waits_for=waits)
+        return Wanted(desired_of(name, spec, model, environment), model_name, environment_name)
+    except (Invalid, NotFound) as error:
+        return Wanted(None, model_name, environment_name, problem=str(error))
+
+
+async def _read(kind: str, text: str, deps: Deps) -> Resource:
+    name, _, version = text.partition(":")
+    found = await deps.store.read(ResourceKey(kind, name, version))
+    if found is None:
+        raise NotFound(f"{kind} {text} was deleted", remedy="let the deployment use another one")
+    return found
+
+
+async def _curated(deps: Deps, cause: Cause) -> str:
+    """NAME:VERSION of the environment for models without code, declared when it is used first."""
+    tree = SourceTree({"serving.yml": curated_text(CURATED).encode()})
+    (outcome,) = await apply_tree(tree, None, Provenance(source="slipway"), deps, cause)
+    return f"{outcome.name}:{outcome.version}"
+
+
+def _available(is_so: bool, reason: str, message: str, deps: Deps) -> Condition:
+    status = ConditionStatus.TRUE if is_so else ConditionStatus.FALSE
+    return Condition(
+        type="Available", status=status, reason=reason, message=message[:2000], last_transition_time=deps.clock.now()
+    )
+
+
+def stalled_phase(phase: str) -> str:
+    """Failed."""
+    return ProvisioningState.FAILED
+
+
+def redriven(resource: Resource, deps: Deps) -> Resource:
+    """The endpoint as one to look at."""
+    return resource.model_copy(update={"unfinished": True})
+
+
+def subject(key: ResourceKey) -> str:
+    """As in Azure ML's ModelDeployed."""
+    return f"endpoints/{key.name}"
+
+
+CONTROLLER = Controller(reconcile, stalled_phase, redriven, subject, is_slow=True)

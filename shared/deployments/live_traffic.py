@@ -1,0 +1,68 @@
+"""Changes an endpoint's live traffic: one patch at a time, which never takes away what it does not name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from shared.commit import Committer, Current, Draft, TransactionalStore
+from shared.errors import NotFound
+from shared.ports import ResourceQuery, WorkQueue
+from shared.resources.base import Cause, Resource, ResourceKey
+from shared.resources.declared import deployment_name
+from shared.resources.endpoint_status import OnlineEndpointStatus
+from shared.resources.online_deployment import KIND as DEPLOYMENT
+from shared.resources.online_endpoint import KIND as ENDPOINT
+from shared.rollout.traffic import Traffic, patched
+
+PAGE = 500
+
+
+async def patch_traffic(
+    endpoint: str,
+    patch: Traffic,
+    store: TransactionalStore,
+    committer: Committer,
+    queue: WorkQueue,
+    cause: Cause,
+    *,
+    sticky_header: str | None = None,
+) -> Resource:
+    """The endpoint with its traffic patched, and the header by which callers stay with a deployment (None: as it is);
+    its router follows within a second. Raises NotFound, and Invalid with every fault for traffic that can't be so among
+    the deployments there are."""
+    key = ResourceKey(ENDPOINT, endpoint)
+    names = await deployment_names(endpoint, store)
+
+    async def change(current: Current) -> Sequence[Draft]:
+        found = current[key]
+        if found is None:
+            raise NotFound(f"there is no endpoint {endpoint[:80]!r}", remedy="`slipway endpoint list` shows all")
+        status = OnlineEndpointStatus.model_validate(found.status)
+        known = {name: share for name, share in status.traffic.items() if name in names}
+        copied = {name: share for name, share in status.mirror_traffic.items() if name in names}
+        after = patched(Traffic(known, copied), patch, names)
+        header = status.sticky_header if sticky_header is None else sticky_header
+        new = (dict(after.weights), dict(after.mirror), header)
+        if new == (status.traffic, status.mirror_traffic, status.sticky_header):
+            return ()
+        status.traffic, status.mirror_traffic, status.sticky_header = new
+        return (Draft.of(found, status=status.model_dump(mode="json"), unfinished=True),)
+
+    await committer.transact((key,), change, cause)
+    await queue.send(json.dumps({"kind": ENDPOINT, "name": endpoint, "attempt": 1}), delay_s=0)
+    found = await store.read(key)
+    if found is None:
+        raise NotFound(f"there is no endpoint {endpoint[:80]!r}", remedy="`slipway endpoint list` shows all")
+    return found
+
+
+async def deployment_names(endpoint: str, store: TransactionalStore) -> list[str]:
+    """The names of the endpoint's deployments, sorted."""
+    prefix, names, after = deployment_name(endpoint, ""), [], None
+    while True:
+        page = await store.list_resources(ResourceQuery(DEPLOYMENT, limit=PAGE, after=after))
+        names += [one.name.removeprefix(prefix) for one in page.items if one.name.startswith(prefix)]
+        after = page.continuation
+        if after is None:
+            return sorted(names)

@@ -1,0 +1,85 @@
+"""Where models are deployed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.resources.model import ModelFile
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredDeployment:
+    """What is to run."""
+
+    name: str
+    model_name: str  # "" for a deployment without a model
+    model_version: str
+    files: tuple[ModelFile, ...]  # of the model
+    code: tuple[ModelFile, ...]  # of the entry script and what lies beside it
+    entry_script: str  # path in `code`; "" for a model without code
+    environment_location: str
+    packages: tuple[str, ...]  # names of what the environment has
+    instances: int
+    environ: Mapping[str, str]
+    request_timeout_ms: int
+    memory_bytes: int | None = None  # that an instance may allocate
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredEndpoint:
+    """An endpoint with its deployments and their traffic."""
+
+    name: str
+    deployments: tuple[DesiredDeployment, ...]
+    weights: Mapping[str, int]  # percent of each deployment; 100 in all, or 0
+    mirror: Mapping[str, int]  # percent of copies, at most one deployment
+    sticky_header: str  # whose value keeps a caller with one deployment; "" for none
+    read_file: Callable[[str], AsyncIterator[bytes]]  # the content of a file, by its SHA-256
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedDeployment:
+    """What is so of a deployment."""
+
+    ready: int  # instances that take requests
+    restarts: int = 0
+    failures: int = 0  # ends in a row that nobody asked for
+    problem: str = ""  # why it is not ready; "" for none
+    log_tail: tuple[str, ...] = ()
+    is_current: bool = True  # whether what is ready is what is desired
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedEndpoint:
+    """What is so of an endpoint."""
+
+    scoring_uri: str
+    ready: bool  # whether requests are taken
+    deployments: Mapping[str, ObservedDeployment] = field(default_factory=dict)
+
+
+class DeploymentTarget(Protocol):
+    """Runs endpoints: processes and a router of this machine; later Kubernetes, IoT Edge."""
+
+    async def ensure(self, desired: DesiredEndpoint) -> ObservedEndpoint:
+        """One step towards what is desired, and what is so then: call it again until it is so, and from then on now and
+        then. Raises NotSupported where nothing can be deployed, Retryable when something is not available."""
+        ...
+
+    async def observe(self, endpoint: str) -> ObservedEndpoint | None:
+        """What was so at the last step; None for an endpoint that is not here."""
+        ...
+
+    async def metrics(self, endpoint: str) -> str:
+        """The router's figures in Prometheus' text format; "" when it does not answer."""
+        ...
+
+    async def logs(self, endpoint: str, deployment: str, lines: int) -> str:
+        """The last lines of a deployment's instances. Raises NotFound."""
+        ...
+
+    async def keep_only(self, endpoints: frozenset[str]) -> tuple[str, ...]:
+        """Remove every other endpoint; which ones are being removed."""
+        ...
