@@ -60,7 +60,7 @@ def _downloaded(api: Api, options: Options, version: dict[str, Any]) -> Path:
     place = str(version["version"])
     if not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}", part) for part in (version["name"], place)):
         raise CliError("the server answered with something else than the model that was asked for")
-    folder: Path = options.data_path / "local" / version["name"] / place
+    folder: Path = options.data_path / "local" / "azureml-models" / version["name"] / place
     download_version(api, options, version, folder, force=True)
     return folder.resolve()
 

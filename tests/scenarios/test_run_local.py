@@ -66,7 +66,7 @@ async def test_a_model_is_served_as_its_image_serves_it(host: LocalHost) -> None
         assert answer.status == 200
         (value,) = await answer.json()
         assert 150 < (value[0] if isinstance(value, list) else value) < 300
-    folder = host.data_dir / "local" / "diabetes" / "1"
+    folder = host.data_dir / "local" / "azureml-models" / "diabetes" / "1"
     assert [path.name for path in folder.iterdir()] == ["model.onnx"]
 
 

@@ -29,14 +29,19 @@ def digest_of(one: DesiredDeployment) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
+def model_folder(one: DesiredDeployment) -> str:
+    """Where the model's files are below the deployment's folder: in Azure ML's layout, which names the model."""
+    return f"azureml-models/{one.model_name}/{one.model_version}"
+
+
 async def materialised(folder: Path, one: DesiredDeployment, read_file: Callable[[str], AsyncIterator[bytes]]) -> Path:
-    """The folder with `model` and `code`; made when it is not there."""
+    """The folder with the model and `code`; made when it is not there."""
     if folder.exists():
         return folder
     work = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     work.mkdir(parents=True)
     try:
-        for below, files in (("model", one.files), ("code", one.code)):
+        for below, files in ((model_folder(one), one.files), ("code", one.code)):
             for file in files:
                 await _write(work / below / file.path, file, read_file)
         work.rename(folder)

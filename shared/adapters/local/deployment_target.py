@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.adapters.local.deployment_files import digest_of, materialised
+from shared.adapters.local.deployment_files import digest_of, materialised, model_folder
 from shared.adapters.local.ports_of import PortBook
 from shared.adapters.local.process_types import DesiredProcess, ObservedProcess, ProcessPhase
 from shared.adapters.local.processes import Supervisor
@@ -72,7 +72,7 @@ class LocalTarget:
             port = ports.port(name)
             arguments = [str(environment / "bin" / "python"), "-m", "shared.scoring"]
             arguments += ["--host", "127.0.0.1", "--port", str(port)]
-            arguments += ["--model", str(folder / "model")] if one.files else []
+            arguments += ["--model", str(folder / model_folder(one))] if one.files else []
             arguments += ["--entry-script", str(folder / "code" / one.entry_script)] if one.entry_script else []
             processes.append(
                 DesiredProcess(name, tuple(arguments), environ, folder, f"http://127.0.0.1:{port}/v2/health/ready")

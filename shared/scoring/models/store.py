@@ -7,6 +7,8 @@ from pathlib import Path
 from shared.scoring.errors import NotFound, StartError
 from shared.scoring.models.onnx_model import OnnxModel
 
+LAYOUT = "azureml-models"  # Azure ML's folder of models: azureml-models/NAME/VERSION
+
 
 def find(path: Path) -> list[tuple[str, str, Path]]:
     """Name, version and file of every model: of the file itself, of the only .onnx file in a folder, or of Azure ML's
@@ -19,9 +21,7 @@ def find(path: Path) -> list[tuple[str, str, Path]]:
     if not files:
         raise StartError(f"{path} holds no .onnx file")
     if len(files) == 1:
-        parts = files[0].relative_to(path).parts
-        name, version = (parts[0], parts[1]) if len(parts) > 2 else (path.resolve().name, "1")
-        return [(name, version, files[0])]
+        return [(*_named(path.resolve(), files[0].relative_to(path).parts), files[0])]
     found: dict[tuple[str, str], Path] = {}
     for file in files:
         parts = file.relative_to(path).parts
@@ -31,6 +31,13 @@ def find(path: Path) -> list[tuple[str, str, Path]]:
             raise StartError(f"{'/'.join(parts[:2])} holds several .onnx files")
         found[parts[0], parts[1]] = file
     return [(name, version, file) for (name, version), file in found.items()]
+
+
+def _named(folder: Path, parts: tuple[str, ...]) -> tuple[str, str]:
+    """Name and version of the only model of a folder: as in Azure ML's layout, where the folder is in one."""
+    if folder.parents and folder.parent.parent.name == LAYOUT:
+        return folder.parent.name, folder.name
+    return (parts[0], parts[1]) if len(parts) > 2 else (folder.name, "1")
 
 
 class ModelStore:
