@@ -48,7 +48,7 @@ def plan_of(folder: Path, script: str | None = None, **changed: Any) -> ProfileP
     if script is not None:
         path = folder / "score.py"
         path.write_text(script)
-    limits = {"max_memory_gb": 0.5, "start_timeout_s": 5.0, "request_timeout_s": 2.0, "cpus": (0.25, 0.5, 1.0)}
+    limits = {"max_memory_gb": 0.5, "start_timeout_s": 20.0, "request_timeout_s": 2.0, "cpus": (0.25, 0.5, 1.0)}
     return ProfilePlan(
         **{
             "model": MODEL if script is None else None,

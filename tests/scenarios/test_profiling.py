@@ -28,7 +28,8 @@ async def test_a_poisoned_model_fails_with_the_reason_and_leaves_nothing(tmp_pat
     needs_cgroups()
     script, reason = POISONED[name]
     with nothing_left(tmp_path):
-        result = await profile(plan_of(tmp_path, script))
+        timeout_s = 3.0 if "fork" in name else 20.0  # a bomb is never ready; others may be slow on a busy machine
+        result = await profile(plan_of(tmp_path, script, start_timeout_s=timeout_s))
     assert result.state is ProfileState.FAILED
     assert reason in (result.error or "")
     assert result.recommended_cpu is None
@@ -142,6 +143,7 @@ async def test_it_goes_on_from_what_is_known_and_verifies_the_memory_on_a_fresh_
     assert (made.purpose, made.memory_in_gb) == ("verification", 0.125)
     assert 0 < made.peak_memory_in_gb <= 0.125
     assert made.start_up_time_in_s > 0
+    assert not leak_suspected([made])[0]
     assert result.total_queries == made.total_queries > 250
     assert ProfileResult.model_validate(result.as_json()) == result
 
@@ -158,16 +160,15 @@ def test_the_command_refuses_a_sample_that_is_none(tmp_path: Path) -> None:
 LEAKING = "kept = []\ndef init(): pass\ndef run(data): kept.append(bytearray(b'x' * 50_000)); return 1\n"
 
 
-@pytest.mark.parametrize(("script", "grows"), [(LEAKING, True), (ECHO, False)], ids=["leaking", "sane"])
-async def test_memory_that_grows_with_every_request_is_noticed(tmp_path: Path, script: str, grows: bool) -> None:
+async def test_memory_that_grows_with_every_request_is_noticed(tmp_path: Path) -> None:
     needs_cgroups()
-    plan, cores = plan_of(tmp_path, script), divided_cores()
+    plan, cores = plan_of(tmp_path, LEAKING), divided_cores()
     probe = Probe(read_samples(plan.sample), plan.path, 5.0, cores.generator, seed=1)
     async with serving(ServerPlan(None, plan.entry_script, cores=cores.server), Limits(1, GB)) as server:
         point = await probe.measure(server, Measure("target", 1, 1, 200.0), 0)
     suspected, growth = leak_suspected([point])
-    assert suspected is grows
-    assert 25_000 < growth < 100_000 if grows else growth < 2_000
+    assert suspected
+    assert 25_000 < growth < 100_000
 
 
 WORKING = "import time\ndef init(): pass\ndef run(data):\n    end = time.thread_time() + {work_s}\n"

@@ -22,7 +22,7 @@ def load(port: int, **changed: Any) -> Load:
 
 async def test_the_rate_is_the_one_asked_for_and_every_request_is_counted_once() -> None:
     async with http_server() as server:
-        result = await run(load(server.port, rate_rps=300.0, bodies=('{"a": 1}', '{"b": 2}')))
+        result = await run(load(server.port, rate_rps=600.0, duration_s=0.5, bodies=('{"a": 1}', '{"b": 2}')))
     assert abs(result.sent - 300) < 5 * sqrt(300)  # a Poisson count
     assert result.sent == result.succeeded == len(result.latencies_ms) == len(result.lateness_ms)
     assert result.statuses == {"200": result.sent}
@@ -33,22 +33,22 @@ async def test_the_rate_is_the_one_asked_for_and_every_request_is_counted_once()
 
 async def test_the_same_seed_sends_as_many_requests() -> None:
     async with http_server() as server:
-        first = await run(load(server.port, rate_rps=200.0, duration_s=0.5, seed=4))
-        second = await run(load(server.port, rate_rps=200.0, duration_s=0.5, seed=4))
+        first = await run(load(server.port, rate_rps=200.0, duration_s=0.3, seed=4))
+        second = await run(load(server.port, rate_rps=200.0, duration_s=0.3, seed=4))
     assert first.sent == second.sent > 0
 
 
 def stalling(number: int) -> bytes:
-    if number == 100:
+    if number == 50:
         time.sleep(0.5)  # the whole server, as a pause for throttling or garbage does
     return OK
 
 
 async def test_a_stall_delays_every_request_that_was_due_meanwhile() -> None:
     async with http_server(stalling) as server:
-        opened = await run_apart(load(server.port, rate_rps=200.0, duration_s=2.0))
+        opened = await run_apart(load(server.port, rate_rps=200.0, duration_s=1.2))
     async with http_server(stalling) as server:
-        closed = await run_apart(load(server.port, concurrency=1, duration_s=2.0))
+        closed = await run_apart(load(server.port, concurrency=1, duration_s=1.2))
     delayed = sum(latency >= 50 for latency in opened.latencies_ms)
     assert delayed >= 50  # of the 100 that were due in half a second
     assert max(opened.latencies_ms) >= 450
@@ -74,18 +74,18 @@ async def test_warm_up_is_sent_and_not_counted() -> None:
 
 async def test_an_overload_is_given_up_and_its_queue_counts() -> None:
     async with http_server(lambda number: time.sleep(0.004) or OK) as server:  # type: ignore[func-returns-value]
-        result = await run_apart(load(server.port, rate_rps=1_000.0, duration_s=30.0))
+        result = await run_apart(load(server.port, rate_rps=1_000.0, duration_s=30.0, timeout_s=0.5))
     assert result.overloaded
     assert result.duration_s < 25
-    assert result.unanswered > 1_800  # two seconds of load
+    assert result.unanswered > 200  # of about 500 that were sent, 250 a second are answered
     assert len(result.latencies_ms) == result.sent
-    assert percentile(result.latencies_ms, 99) > 500
+    assert percentile(result.latencies_ms, 99) > 400
 
 
 async def test_errors_and_broken_connections_are_no_success() -> None:
     answers = [OK, b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\n\r\n"]
     async with http_server(lambda number: answers[number % 4]) as server:
-        result = await run(load(server.port, rate_rps=200.0))
+        result = await run(load(server.port, rate_rps=200.0, duration_s=0.5))
     assert result.statuses["200"] == result.succeeded
     assert abs(result.statuses["500"] - result.sent / 4) <= 1
     assert abs(result.statuses["0"] - result.sent / 2) <= 1

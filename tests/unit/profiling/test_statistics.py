@@ -29,10 +29,10 @@ def test_what_is_no_percentile_is_refused() -> None:
 def test_intervals_hold_the_median_as_often_as_they_say() -> None:
     draw = random.Random(1)
     held = 0
-    for _ in range(200):
+    for _ in range(100):
         low, high = bootstrap_interval([draw.gauss(50, 5) for _ in range(25)])
         held += low <= 50 <= high
-    assert 180 <= held <= 199  # 95 % of 200, give or take three standard deviations; never always
+    assert 88 <= held <= 99  # 95 % of 100, give or take three standard deviations; not always
 
 
 def test_intervals_are_the_same_for_the_same_seed_and_of_one_value_have_no_width() -> None:
