@@ -50,7 +50,7 @@ KINDS: dict[str, SourceKind] = {
             "from_lightgbm", (b"lightgbm.sklearn", b"lightgbm.basic"),
         ),
         SourceKind(
-            "sklearn", "scikit-learn", (".skl",), "scikit-learn", SKLEARN_TOOLS, "from_sklearn", (b"sklearn.",),
+            "sklearn", "scikit-learn", (), "scikit-learn", SKLEARN_TOOLS, "from_sklearn", (b"sklearn.",),
         ),
         SourceKind(
             "pytorch", "PyTorch", (".pt", ".pth", ".pt2"), "torch", ("torch", "onnxscript", *ONNX_TOOLS), "from_torch",

@@ -22,10 +22,10 @@ from shared.errors import Permanent
 Say = Callable[[str], None]
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
-_BOOT = "import sys; sys.path.append(sys.argv[1]); from workers.entry import main; main(sys.argv[2])"
+_BOOT = "import sys; sys.path.append(sys.argv[1]); from workers.entry import main; main(*sys.argv[2:])"
 _PROGRESS = "progress: "  # begins the lines that a worker prints for people
-REQUEST, RESULT = "request.json", "result.json"
-MAX_RESULT_BYTES = 8 * 2**20
+RESULT = "result.json"
+MAX_RESULT_BYTES = 2**20
 MAX_OUTPUT_BYTES = 64 * 2**10  # of what a worker prints, the end is kept
 MAX_LINE_BYTES = 2**16
 MAX_PROGRESS_LINES = 500
@@ -88,8 +88,8 @@ async def run_worker(
     with the reason for a worker that fails, takes more than its limits, or answers what cannot be read."""
     (scratch / "home").mkdir(mode=0o700, parents=True, exist_ok=True)
     (scratch / RESULT).unlink(missing_ok=True)
-    (scratch / REQUEST).write_text(json.dumps(request))
     python = environment / "bin" / "python"
+    # The request goes by the command line: what a worker left in the folder is never opened for writing.
     process = await asyncio.create_subprocess_exec(
         *(str(python), "-I", str(LAUNCHER)),
         stdin=asyncio.subprocess.PIPE,
@@ -102,7 +102,7 @@ async def run_worker(
     heard = _Heard()
     try:
         async with asyncio.timeout(limits.timeout_s + STARTING_S):
-            await _send(process, json.dumps(_job(python, worker, scratch, limits)).encode())
+            await _send(process, json.dumps(_job(python, (worker, json.dumps(request)), scratch, limits)).encode())
             await asyncio.gather(_hear_output(process, heard, say), _hear_report(process, heard), process.wait())
     except TimeoutError:
         heard.report["stopped"] = f"it took longer than {limits.timeout_s:g} s"
@@ -111,9 +111,9 @@ async def run_worker(
     return Finished(_result(scratch / RESULT, worker, heard), tuple(heard.report.get("protections", ())))
 
 
-def _job(python: Path, worker: str, scratch: Path, limits: Limits) -> dict[str, Any]:
+def _job(python: Path, arguments: tuple[str, str], scratch: Path, limits: Limits) -> dict[str, Any]:
     return {
-        "command": [str(python), "-I", "-c", _BOOT, str(LAUNCHER.parent), worker],
+        "command": [str(python), "-I", "-c", _BOOT, str(LAUNCHER.parent), *arguments],
         "environment": _environment(scratch, limits),
         "scratch": str(scratch),
         "timeout_s": limits.timeout_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import re
 import socket
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from shared.errors import Permanent
 from shared.optimization.optimize import optimize
 from shared.optimization.sandbox import Limits, run_worker
 from tests.scenarios.optimization_models import OWN, Attack, plan_of, processes_below
+from tests.scenarios.test_optimization import write_network
 
 NAME = "slipway-attack-"
 FORK_BOMB = "import os\nwhile True:\n os.fork()"
@@ -60,11 +62,11 @@ async def attack(folder: Path, code: str, limits: Limits) -> str:
     ],
 )
 async def test_an_attack_ends_with_its_reason(tmp_path: Path, code: str, reason: str) -> None:
-    import re
-
+    timeout_s = 3 if code == ENDLESS else 60  # the machine may be busy
+    file_bytes = 2**20 * (10 if "9 *" in code else 1)
     os.environ["SLIPWAY_SECRET_OF_TESTS"] = "s3cret"
     try:
-        said = await attack(tmp_path, code, Limits(3, 2**31, 60, 2**20 * (10 if "9 *" in code else 1), 16))
+        said = await attack(tmp_path, code, Limits(timeout_s, 2**31, 60, file_bytes, 16))
     finally:
         del os.environ["SLIPWAY_SECRET_OF_TESTS"]
     assert re.search(reason, said), said
@@ -126,3 +128,39 @@ async def test_the_whole_has_a_time_limit(tmp_path: Path) -> None:
     short = type(plan)(plan.model, plan.sample, plan.environment, plan.out, timeout_s=2)
     with pytest.raises(Permanent, match="took longer than"):
         await optimize(short)
+
+
+FORGED = """
+import json, os, numpy, onnxruntime
+if not os.path.exists("expected.npz"):
+    os.symlink({outside!r}, "onnx.onnx")
+    os.symlink({kept!r}, "request.json")
+    answer = onnxruntime.InferenceSession("onnx.onnx").run(None, {{"x": numpy.load({rows!r}).astype("f")}})
+    numpy.savez("expected.npz", y=answer[0])
+    open("result.json", "w").write(json.dumps({{"outputs": ["y"], "opsets": {{}}, "packages": {{}}}}))
+    os._exit(0)
+"""
+
+
+class Forger:
+    """A pickle that answers in the worker's name when it is loaded first, and poses as a model later."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return eval, (f"(exec({self.code!r}), type('M', (), {{'predict': lambda self, rows: rows}})())[1]",)
+
+
+async def test_a_model_cannot_give_away_files_by_links(tmp_path: Path) -> None:
+    """What a hostile model leaves in the folder is neither written through nor copied from."""
+    outside, kept = tmp_path / "outside.onnx", tmp_path / "kept"
+    write_network(tmp_path)
+    (tmp_path / "model.onnx").rename(outside)
+    kept.write_text("kept")
+    code = FORGED.format(outside=str(outside), kept=str(kept), rows=str(tmp_path / "rows.npy"))
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(Forger(code)))
+    with pytest.raises(Permanent, match=r"onnx\.onnx is no plain file"):
+        await optimize(plan_of(tmp_path, "model.pkl"))
+    assert kept.read_text() == "kept"
+    assert not list((tmp_path / "out").iterdir())

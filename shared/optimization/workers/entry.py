@@ -1,4 +1,4 @@
-"""Where each worker begins: request.json of the working directory goes in, result.json comes out."""
+"""Where each worker begins: a request as JSON goes in, result.json of the working directory comes out."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 WORKERS = ("convert", "variants", "measure", "original")
 
 
-def main(name: str) -> None:
+def main(name: str, request: str) -> None:
     """Run the worker; what it raises becomes the result's `error`."""
     if name not in WORKERS:
         raise SystemExit(f"there is no worker {name}; there are {', '.join(WORKERS)}")
     warnings.simplefilter("ignore")
     module = importlib.import_module(f"workers.{name}")
     try:
-        result: dict[str, Any] = module.run(json.loads(Path("request.json").read_bytes()))
+        result: dict[str, Any] = module.run(json.loads(request))
     except MemoryError:
         result = {"error": "it needs more memory than its limit"}
     except Exception as error:  # noqa: BLE001 - whatever a framework raises on a model is the reason of the failure

@@ -80,7 +80,9 @@ def open_model(path: str, rows: Rows, threads: int) -> TorchModel:
         module = torch.load(path, map_location="cpu", weights_only=False)
     if not isinstance(module, torch.nn.Module):
         raise ValueError(f"the file holds {type(module).__name__}, no module: save it by torch.export or torch.jit")
-    return TorchModel(module.eval().requires_grad_(False), rows)
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+    return TorchModel(module.eval(), rows)
 
 
 def _float32(array: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     sessions = {name: session_of(f"{name}.onnx", request["threads"]) for name in request["variants"]}
     latencies: dict[str, list[dict[str, Any]]] = {name: [] for name in sessions}
     ratios: dict[str, list[Ratio]] = {name: [] for name in sessions}
-    with _Original() as original:
+    with _Original(request) as original:
         for count in request["row_counts"]:
             say(f"measuring {count:,} rows")
             timers = {"": original.timer(count)} | {name: _timer(one, rows, count) for name, one in sessions.items()}
@@ -90,11 +90,14 @@ def _in_turns(timers: dict[str, Timer], budget_s: float) -> dict[str, list[float
 class _Original:
     """The process of the original model; it ends with the context."""
 
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._request = request
+
     def __enter__(self) -> _Original:
         asked, answer = os.pipe(), os.pipe()
-        boot = "import sys; sys.path.append(sys.argv[1]); from workers.entry import main; main('original')"
-        Path("channel.json").write_text(json.dumps([asked[0], answer[1]]))
-        command = [sys.executable, "-I", "-c", boot, str(Path(__file__).parents[1])]
+        boot = "import sys; sys.path.append(sys.argv[1]); from workers.entry import main; main('original', sys.argv[2])"
+        request = json.dumps({**self._request, "asked": asked[0], "answer": answer[1]})
+        command = [sys.executable, "-I", "-c", boot, str(Path(__file__).parents[1]), request]
         self._process = subprocess.Popen(command, pass_fds=(asked[0], answer[1]))
         os.close(asked[0])
         os.close(answer[1])
