@@ -25,7 +25,7 @@ class ProcessStep(StrEnum):
 
 
 def back_off_s(failures: int) -> float:
-    """How long to wait after so many ends in a row: nothing after the first, as the kubelet does, then 0.5 s, 1, 2, 4...
+    """How long to wait after so many ends in a row: nothing after one, as the kubelet does, then 0.5 s, 1, 2, 4...
     at most 30 s."""
     return min(_FIRST_BACK_OFF_S * 2 ** min(failures - 2, 16), _MAX_BACK_OFF_S) if failures > 1 else 0.0
 
