@@ -72,7 +72,7 @@ async def measure(quick: bool) -> Result:
     if missing:
         raise FileNotFoundError(f"{', '.join(missing)}: install Debian's packages of these names")
     BUILD.mkdir(parents=True, exist_ok=True)
-    rounds, seconds = (1, 1) if quick else (5, 4)
+    rounds, seconds = (1, 1) if quick else (7, 2)
     samples, tables = {}, []
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="router-") as name:
         folder = Path(name)

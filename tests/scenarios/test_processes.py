@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from shared.adapters.local.process_record import (
     MARK_VARIABLE,
     ProcessRecord,
     boot_id,
+    find_by_mark,
     is_running,
     read_record,
     start_ticks_of,
@@ -146,17 +148,23 @@ async def test_processes_outlive_a_controller_that_is_killed(supervisor: Supervi
 
 
 async def test_one_whose_start_was_not_noted_is_found(supervisor: Supervisor, tmp_path: Path) -> None:
-    wanted = python("blue", "import time; time.sleep(600)")
-    write_record(tmp_path / "processes" / "blue", ProcessRecord(wanted.digest, "mark-of-this-test", 5.0))
-    environ = {**wanted.environ, MARK_VARIABLE: "mark-of-this-test"}
-    with subprocess.Popen(wanted.arguments, env=environ, start_new_session=True) as started:
+    wanted, mark = python("blue", "import time; time.sleep(60)"), secrets.token_hex(16)
+    write_record(tmp_path / "processes" / "blue", ProcessRecord(wanted.digest, mark, 5.0))
+    environ = {**wanted.environ, MARK_VARIABLE: mark}
+    started = subprocess.Popen(wanted.arguments, env=environ, start_new_session=True)
+    try:
+        while find_by_mark(mark) is None:  # the kernel shows the environment a moment after exec
+            await asyncio.sleep(0.001)
         found = (await supervisor.ensure([wanted]))["blue"]
         assert (found.phase, found.pid, found.restarts) == (ProcessPhase.READY, started.pid, 0)
         await until(supervisor, [], lambda seen: started.poll() is not None)
+    finally:
+        started.kill()
+        started.wait()
 
 
 async def test_the_pid_of_somebody_else_is_left_alone(supervisor: Supervisor, tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
         ticks = start_ticks_of(stranger.pid)
         assert ticks is not None
         own = ProcessRecord("digest", "", 5.0, pid=stranger.pid, start_ticks=ticks, boot_id=boot_id())
@@ -171,14 +179,14 @@ async def test_the_pid_of_somebody_else_is_left_alone(supervisor: Supervisor, tm
 FAMILY = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
+deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
 child = subprocess.Popen([sys.executable, "-c", deaf])
 print(child.pid, flush=True)
 {end}
 """
 
 
-@pytest.mark.parametrize("end", ["time.sleep(600)", "sys.exit(1)"], ids=["deaf to SIGTERM", "left behind"])
+@pytest.mark.parametrize("end", ["time.sleep(60)", "sys.exit(1)"], ids=["deaf to SIGTERM", "left behind"])
 async def test_no_child_of_a_process_is_left(supervisor: Supervisor, tmp_path: Path, end: str) -> None:
     wanted = python("family", FAMILY.replace("{end}", end), stop_timeout_s=0.3)
     log = tmp_path / "processes" / "family" / "log"
@@ -201,7 +209,7 @@ try:
     bytearray(600 * 2**20)
 except MemoryError:
     print("no more memory")
-time.sleep(600)
+time.sleep(60)
 """
     cpu = min(os.sched_getaffinity(0))
     limits = ResourceLimits(memory_bytes=500 * 2**20, open_files=64, cpus=frozenset({cpu}))
@@ -211,7 +219,7 @@ time.sleep(600)
 
 
 async def test_logs_are_bounded_and_keep_the_newest(supervisor: Supervisor, tmp_path: Path) -> None:
-    code = "import time\nfor n in range(20000): print('line', n, 'x' * 80)\nprint('the end')\ntime.sleep(600)"
+    code = "import time\nfor n in range(20000): print('line', n, 'x' * 80)\nprint('the end')\ntime.sleep(60)"
     wanted = python("chatty", code, max_log_bytes=50_000)
     folder = tmp_path / "processes" / "chatty"
     log, previous = folder / "log", folder / "log.1"
@@ -224,7 +232,7 @@ async def test_logs_are_bounded_and_keep_the_newest(supervisor: Supervisor, tmp_
 
 async def test_one_that_never_becomes_ready_is_started_again(supervisor: Supervisor) -> None:
     url = f"http://127.0.0.1:{free_port()}/"
-    wanted = python("deaf", "import time; time.sleep(600)", ready_url=url, start_timeout_s=0.3)
+    wanted = python("deaf", "import time; time.sleep(60)", ready_url=url, start_timeout_s=0.3)
     again = (await until(supervisor, [wanted], lambda seen: seen["deaf"].restarts == 1))["deaf"]
     assert "not ready in time; ended by SIGTERM" in again.exit
 

@@ -44,6 +44,6 @@ def test_steps(record: ProcessRecord | None, runs: bool, wanted: str | None, ste
 
 
 def test_it_waits_longer_after_each_end_and_forgets_them_after_a_good_run() -> None:
-    assert [back_off_s(failures) for failures in (0, 1, 2, 3, 7, 1000)] == [0.0, 0.5, 1.0, 2.0, 30.0, 30.0]
+    assert [back_off_s(failures) for failures in (0, 1, 2, 3, 4, 8, 1000)] == [0.0, 0.0, 0.5, 1.0, 2.0, 30.0, 30.0]
     assert failures_after_end(replace(RUNS, failures=4)) == 5
     assert failures_after_end(replace(RUNS, failures=4, began_s=0.0)) == 1

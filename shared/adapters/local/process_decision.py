@@ -25,8 +25,9 @@ class ProcessStep(StrEnum):
 
 
 def back_off_s(failures: int) -> float:
-    """How long to wait after so many ends in a row: 0.5 s, 1, 2, 4... at most 30 s; 0 for none."""
-    return min(_FIRST_BACK_OFF_S * 2 ** min(failures - 1, 16), _MAX_BACK_OFF_S) if failures else 0.0
+    """How long to wait after so many ends in a row: nothing after one, as the kubelet does, then 0.5 s, 1, 2, 4...
+    at most 30 s."""
+    return min(_FIRST_BACK_OFF_S * 2 ** min(failures - 2, 16), _MAX_BACK_OFF_S) if failures > 1 else 0.0
 
 
 def failures_after_end(record: ProcessRecord) -> int:

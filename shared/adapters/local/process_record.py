@@ -53,7 +53,10 @@ def write_record(folder: Path, record: ProcessRecord) -> None:
     """Replace the record: whoever is killed meanwhile leaves the old one or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / f"{FILE}.new"
-    new.write_text(json.dumps(asdict(record), indent=1))
+    with new.open("w") as file:
+        json.dump(asdict(record), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())  # else a power failure may leave an empty file under the final name
     new.replace(folder / FILE)
 
 
