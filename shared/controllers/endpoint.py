@@ -57,6 +57,7 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     status.scoring_uri, status.target = seen.scoring_uri, "local"
     status.phase = ProvisioningState.SUCCEEDED if seen.ready else ProvisioningState.UPDATING
     message = f"requests are taken at {seen.scoring_uri}" if seen.ready else "its router is being started"
+    message = message if seen.scoring_uri else "it has no deployments yet"
     status.conditions = with_condition(
         status.conditions, _available(seen.ready, "RouterReady" if seen.ready else "RouterStarting", message, deps)
     )

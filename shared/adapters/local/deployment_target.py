@@ -38,6 +38,8 @@ class LocalTarget:
         """See DeploymentTarget. A changed deployment's new processes are started beside the old ones, which go when the
         new ones are ready."""
         place = self._folder / desired.name
+        if not desired.deployments and not place.exists():
+            return ObservedEndpoint("", True)  # there is nothing to route to yet
         place.mkdir(parents=True, exist_ok=True)
         ports = PortBook(place / "ports.json")
         wanted: list[DesiredProcess] = []
