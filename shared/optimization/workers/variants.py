@@ -18,6 +18,7 @@ from .sessions import session_of
 
 CHUNK_ROWS = 1000
 FOLDED = "folded.onnx"
+PRODUCTS = ["MatMul", "Gemm", "Conv"]
 
 
 class NotApplicableError(Exception):
@@ -111,7 +112,13 @@ def _int8_static(target: str, calibration: Rows) -> None:
     quant_pre_process(TARGET, prepared, skip_symbolic_shape=True)
     reader = _CalibrationReader(calibration.feeds(session_of(TARGET, 1).get_inputs()))
     quantize_static(
-        prepared, target, reader, quant_format=QuantFormat.QDQ, weight_type=QuantType.QInt8, per_channel=True
+        prepared,
+        target,
+        reader,
+        op_types_to_quantize=PRODUCTS,  # nothing is gained by others, and some outputs of theirs cannot be
+        quant_format=QuantFormat.QDQ,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
     )
     _require_quantised(target)
 
