@@ -19,7 +19,8 @@ SHOWN_FOLDER = "/home/me/slipway"  # what pages show for the checkout's folder
 PORTS = ("7071", "8085")  # what pages show for the server's port, and for a port of the reader's own
 REACHABLE = ("examples", "schemas")
 START_TIMEOUT_S = 30.0
-STEP_TIMEOUT_S = 30.0
+STEP_TIMEOUT_S = 60.0
+RECEIVER = "receiver.py"  # what pages start in the background, which listens on the second port
 REPEAT_FOR_S = 15.0
 REPEAT_PAUSE_S = 0.3
 UP = re.compile(r"((?:\w+=\S+ )*)slipway up")
@@ -112,7 +113,7 @@ class Session:
             if self._shell.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"no end after {STEP_TIMEOUT_S:g} s: {command}\n{output.read_text()}")
             time.sleep(0.02)
-        if command.endswith("&") and PORTS[1] in command:
+        if command.endswith("&") and (PORTS[1] in command or RECEIVER in command):
             self._await_port(self._port[PORTS[1]], deadline)
         return self._shown(output.read_text(errors="replace")), int(code.read_text())
 
