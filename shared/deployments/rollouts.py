@@ -9,7 +9,8 @@ from shared.deployments.live_traffic import deployment_names
 from shared.errors import AlreadyExists, Fault, Invalid, NotFound
 from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
 from shared.resources.online_endpoint import KIND as ENDPOINT
-from shared.resources.rollout import KIND, TERMINAL, RolloutRequest, RolloutSpec, RolloutStatus
+from shared.resources.rollout import KIND, TERMINAL, RolloutPhase, RolloutRequest, RolloutSpec, RolloutStatus
+from shared.rollout.transitions import ALLOWED_REQUESTS
 
 
 class Rollouts:
@@ -57,6 +58,10 @@ class Rollouts:
         rollout = await self.get(name)
         if (phase := rollout.status.get("phase")) in TERMINAL:
             raise Invalid(f"the rollout {name} is {phase}: there is nothing to {request.value}")
+        now = RolloutPhase(phase or RolloutPhase.PENDING)
+        if now not in ALLOWED_REQUESTS[request]:
+            fitting = ", ".join(one.value for one, phases in ALLOWED_REQUESTS.items() if now in phases) or "nothing"
+            raise Invalid(f"a rollout that is {now} takes no {request.value}", remedy=f"it takes {fitting}")
 
         async def change(current: Current) -> Sequence[Draft]:
             found = current[rollout.key]

@@ -46,6 +46,7 @@ from shared.errors import Invalid, NotSupported
 TAIL_LINES = 50
 _SEEN_READY_S = 5.0  # how old the note of the newest readiness may be: not every look is written down
 _LOCK_POLL_S = 0.02
+_ENDING_S = 1.0
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 
 
@@ -162,7 +163,12 @@ class Supervisor:
 
     def _code_of(self, pid: int) -> int | None:
         process = self._children.pop(pid, None)
-        return process.poll() if process is not None else None
+        if process is None:
+            return None
+        try:  # its first thread has ended, and the kernel may still be ending the others
+            return process.wait(_ENDING_S)
+        except subprocess.TimeoutExpired:
+            return None
 
 
 def _by_name(desired: Sequence[DesiredProcess]) -> dict[str, DesiredProcess]:
