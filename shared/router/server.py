@@ -81,7 +81,8 @@ class Server:
     async def _follow(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._reload.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):  # wait_for may lose a cancellation (bpo-37658)
+                    await self._reload.wait()
             except TimeoutError:
                 if _mark(self._path) == self._seen:
                     continue

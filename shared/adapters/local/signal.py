@@ -24,8 +24,13 @@ class Signal:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(future)
         try:
-            await asyncio.wait_for(future, timeout_s)
+            async with asyncio.timeout(
+                timeout_s
+            ):  # wait_for loses a cancellation that comes with the notify (bpo-37658)
+                await future
         except TimeoutError:
+            return
+        finally:
             self._waiting.discard(future)
 
 
