@@ -247,15 +247,22 @@ class KeyedLocks:
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._holders: dict[str, asyncio.Task[Any] | None] = {}
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[None]:
-        """Alone with `name`."""
+        """Alone with `name`. Raises RuntimeError for a task that holds it already: it would wait for itself."""
+        if name in self._holders and self._holders[name] is asyncio.current_task():
+            raise RuntimeError(f"{name} is held by the task that asks for it: commit before or after, not inside")
         lock, users = self._locks.get(name, (asyncio.Lock(), 0))
         self._locks[name] = (lock, users + 1)
         try:
             async with lock:
-                yield
+                self._holders[name] = asyncio.current_task()
+                try:
+                    yield
+                finally:
+                    del self._holders[name]
         finally:
             lock, users = self._locks[name]
             if users == 1:

@@ -23,6 +23,7 @@ from shared.resources.base import Cause, Condition, ConditionStatus, Resource, R
 log = logging.getLogger(__name__)
 
 MAX_BACKOFF_S = 600.0
+MAX_LOOKS = 20  # at a resource that others change while a slow controller works on it
 LISTINGS: tuple[Literal["heads", "versions"], ...] = ("heads", "versions")
 STALLED = "Stalled"  # the condition of a resource that waits for a re-drive (kstatus' name for it)
 
@@ -66,27 +67,45 @@ class Loop:
     async def look_at(self, key: ResourceKey, cause: Cause, *, new: Draft | None = None) -> Resource | None:
         """The resource after one look. `new` is what it is when there is none yet, or when it had failed and is
         declared otherwise now; None when there is none. Raises Retryable, and Permanent for what can't succeed."""
-        controller = controller_of(key.kind)
-        outcome: Outcome | None = None
-        ahead = await self._ahead(key, cause) if controller.is_slow else None
-
-        async def change(current: Current) -> Sequence[Draft]:
-            nonlocal outcome
-            subject = _subject(current[key], new, self._deps.clock.now(), cause)
-            if subject is None or not subject.unfinished:
-                return ()
-            if ahead is not None and ahead[0] == subject.revision:
-                outcome = ahead[1]
-            else:  # not done ahead, or the resource changed meanwhile
-                outcome = await controller.reconcile(subject, self._deps, cause)
-            return _drafts(subject, outcome, self._deps.clock.now())
-
-        committed = await self._deps.committer.transact((key,), change, cause)
+        for _ in range(MAX_LOOKS):
+            taken = await self._look_once(key, cause, new)
+            if taken is not None:
+                break
+        else:
+            raise Retryable(f"{key} is being changed by others all the time", remedy="try again")
+        committed, outcome = taken
         if outcome is not None and outcome.look_again_after_s == 0:
             return await self.look_at(key, cause)
         if committed and outcome is not None and outcome.look_again_after_s is not None:
             await self.enqueue(WorkMessage(key), delay_s=outcome.look_again_after_s)
         return committed[0] if committed else await self._deps.store.read(key)
+
+    async def _look_once(
+        self, key: ResourceKey, cause: Cause, new: Draft | None
+    ) -> tuple[Sequence[Resource], Outcome | None] | None:
+        """What was committed, and what for; None when what a slow controller works on changed meanwhile. It never works
+        with the partition held: it may itself have to commit there."""
+        controller = controller_of(key.kind)
+        outcome: Outcome | None = None
+        is_outdated = False
+        ahead = await self._ahead(key, cause) if controller.is_slow else None
+
+        async def change(current: Current) -> Sequence[Draft]:
+            nonlocal outcome, is_outdated
+            subject = _subject(current[key], new, self._deps.clock.now(), cause)
+            if subject is None or not subject.unfinished:
+                return ()
+            if ahead is not None and ahead[0] == subject.revision:
+                outcome = ahead[1]
+            elif controller.is_slow and subject is current[key]:
+                is_outdated = True
+                return ()
+            else:  # there is none yet, or it is declared otherwise now
+                outcome = await controller.reconcile(subject, self._deps, cause)
+            return _drafts(subject, outcome, self._deps.clock.now())
+
+        committed = await self._deps.committer.transact((key,), change, cause)
+        return None if is_outdated else (committed, outcome)
 
     async def _ahead(self, key: ResourceKey, cause: Cause) -> tuple[int, Outcome] | None:
         """What a slow controller makes of the resource's present revision, found without keeping others from writing

@@ -78,4 +78,4 @@ class Controller:
     stalled_phase: Callable[[str], str]  # the phase of a resource that is put aside while it is in the given one
     redriven: Callable[[Resource, Deps], Resource]  # a resource that was put aside or failed, as it is looked at again
     subject: Callable[[ResourceKey], str]  # the subject of events about the resource
-    is_slow: bool = False  # it works without the lock on its partition, and again if the resource changed meanwhile
+    is_slow: bool = False  # it works without the lock on its partition, and once more if the resource changed meanwhile

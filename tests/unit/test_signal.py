@@ -23,6 +23,9 @@ async def test_it_returns_at_the_notify_and_after_the_time() -> None:
     signal = Signal()
     waiting = asyncio.create_task(signal.wait(60))
     await asyncio.sleep(0)
+    assert not waiting.done()
     signal.notify()
-    await waiting
-    await signal.wait(0.01)
+    async with asyncio.timeout(5):
+        await waiting
+        await signal.wait(0.01)
+    assert waiting.done()
