@@ -6,6 +6,7 @@ here a second time.
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -56,13 +57,16 @@ def look(file: IO[bytes], name: str, *, certain: bool) -> Finding | None:
         return unreadable("it is empty") if certain else None
     is_promised = certain or first.startswith(PICKLE)
     file.seek(start)
-    count, broken, is_torch = _complete_pickles(file)
+    count, broken, storages = _complete_pickles(file)
     file.seek(start)
     names, refused = _imports(file, name)
     if not names and broken and not is_promised and not (count and refused):
         return None  # raw weights and other data
-    if broken and is_torch and count >= TORCH_PICKLES:
-        broken = None  # the storages follow, which are raw numbers
+    if storages is not None:  # raw numbers, which no loader unpickles and the scanner may stumble over
+        broken = None
+    if storages is not None and refused:
+        file.seek(start)
+        names, refused = _imports(io.BytesIO(file.read(storages - start)), name)
     if broken and not names and not count:
         return unreadable(f"it is not a pickle: {broken}")
     return _judged(names, refused or (f"it could not be read to its end: {broken}" if broken else None))
@@ -75,21 +79,22 @@ def _judged(names: frozenset[tuple[int, str]], problem: str | None) -> Finding:
     return Finding(SEVERITIES[worst], names, problem[:MAX_PROBLEM] if problem else None)
 
 
-def _complete_pickles(file: IO[bytes]) -> tuple[int, str | None, bool]:
-    """How many there are, why the rest is none (None: no rest), whether the first is PyTorch's magic number."""
+def _complete_pickles(file: IO[bytes]) -> tuple[int, str | None, int | None]:
+    """How many there are, why the rest is none (None: no rest), where PyTorch's storages begin (None: not its file)."""
     from picklescan.torch import MAGIC_NUMBER  # type: ignore[import-untyped]
 
-    count, is_torch = 0, False
+    count, is_torch, storages = 0, False, None
     while True:
         here = file.tell()
+        storages = here if is_torch and count == TORCH_PICKLES else storages
         if not file.read(1):
-            return count, None, is_torch
+            return count, None, storages
         file.seek(here)
         try:
             for _, argument, _ in pickletools.genops(file):
                 is_torch = is_torch or (count == 0 and argument == MAGIC_NUMBER)
         except Exception as error:  # noqa: BLE001 - pickletools raises many kinds for what is no pickle
-            return count, str(error)[:200] or type(error).__name__, is_torch
+            return count, str(error)[:200] or type(error).__name__, storages
         count += 1
 
 

@@ -204,14 +204,24 @@ def _below(pid: int, most: int = 10_000) -> list[int]:
     found: list[int] = []
     left = [pid]
     while left and len(found) <= most:
-        try:
-            tasks = [path.read_text() for path in Path(f"/proc/{left.pop(0)}/task").glob("*/children")]
-        except OSError:  # it has ended
-            continue
-        children = [int(word) for text in tasks for word in text.split()]
+        children = [child for task in _tasks(left.pop(0)) for child in _children(task)]
         found += children
         left += children
     return found
+
+
+def _tasks(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it has ended
+        return []
+
+
+def _children(task: Path) -> list[int]:
+    try:
+        return [int(word) for word in (task / "children").read_text().split()]
+    except OSError:  # the thread has ended; those of the others still count
+        return []
 
 
 def _resident_bytes(pid: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import io
 import os
@@ -118,6 +119,7 @@ async def test_real_files_of_joblib_numpy_and_old_pytorch_raise_no_false_alarm(t
     np.savez_compressed(archive, a=np.ones(9), b=np.arange(3))
     harmless = {
         "legacy.pt": legacy + os.urandom(4096),
+        "opcodes-among-the-numbers.pt": legacy + b"N." + b"\x93." + os.urandom(64),
         "plain.pkl": pickle.dumps({"w": np.ones((3, 4))}),
         "numbers.npy": numbers.getvalue(),
         "numbers.npz": archive.getvalue(),
@@ -205,9 +207,14 @@ async def test_a_file_that_ends_its_worker_costs_only_itself(tmp_path: Path, mon
 
 def workers() -> list[int]:
     """The worker processes that this process has."""
-    children = [Path(f"/proc/self/task/{task}/children").read_text().split() for task in os.listdir("/proc/self/task")]
-    lines = {int(pid): Path(f"/proc/{pid}/cmdline") for pids in children for pid in pids}
-    return [pid for pid, line in lines.items() if line.exists() and b"shared.inspection.worker" in line.read_bytes()]
+    children, lines = [], {}
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError):  # the thread has ended meanwhile
+            children += Path(f"/proc/self/task/{task}/children").read_text().split()
+    for pid in children:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            lines[int(pid)] = Path(f"/proc/{pid}/cmdline").read_bytes()
+    return [pid for pid, line in lines.items() if b"shared.inspection.worker" in line]
 
 
 async def test_a_worker_that_uses_up_its_processor_time_is_ended(tmp_path: Path) -> None:
