@@ -1,4 +1,4 @@
-"""The story of Slipway in a minute: `make demo`, or `python examples/demo.py [--url URL]`.
+"""The story of Slipway in a minute or two: `make demo`, or `python examples/demo.py [--url URL]`.
 
 Starts Slipway on this machine, with a fresh data folder that is removed at the end, and takes a real model through it.
 With --url or SLIPWAY_URL it uses a Slipway that is running (SLIPWAY_KEY: a function key of it). Exit code 0 when all
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from demo_deploy import deploy, roll_out, take_away
 from demo_steps import Demo, Wrong, say, started_slipway
 from webhook_receiver import Receiver
 
@@ -42,7 +43,8 @@ def main() -> int:
     except KeyboardInterrupt:
         say("\nFAILED: interrupted")
         return 1
-    say(f"\nOK: {count} versions registered, announced and verified in {time.monotonic() - started:.0f} s")
+    took_s = time.monotonic() - started
+    say(f"\nOK: {count} versions registered, announced and verified, the last one rolled out, in {took_s:.0f} s")
     return 0
 
 
@@ -94,7 +96,19 @@ def tell(demo: Demo) -> int:
             say("\n8. The events that arrived at the webhook")
             demo.show_events(receiver, count)
             demo.unsubscribe()
+    if demo.on_this_machine:
+        serve(demo, count)
     return count
+
+
+def serve(demo: Demo, newest: int) -> None:
+    """Deploy version 1, and bring the newest one in while requests come. Raises Wrong when a request fails."""
+    name = f"live-{demo.name}"
+    say("\n9. Declare an endpoint that serves version 1, and ask it")
+    scoring_uri = deploy(demo, name)
+    say(f"\n10. Roll version {newest} out under load: a tenth of the traffic, a half, then all of it")
+    roll_out(demo, name, scoring_uri, newest)
+    take_away(demo, name)
 
 
 def upload_in_all_ways(demo: Demo) -> int:

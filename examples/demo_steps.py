@@ -100,14 +100,16 @@ class Demo:
             raise Wrong(f"{method} /api/{path} was answered with {response.status_code}: {response.text}")
         return response
 
-    def cli(self, *arguments: str) -> str:
-        """What the `slipway` command prints. Raises Wrong when it fails."""
-        say(f"   $ slipway {' '.join(arguments)}")
+    def cli(self, *arguments: str, timeout_s: float = 60, quiet: bool = False) -> str:
+        """What the `slipway` command prints; `quiet`: the command itself is not shown. Raises Wrong when it fails."""
+        if not quiet:
+            say(f"   $ slipway {' '.join(arguments)}")
+        command = [*SLIPWAY, *arguments]
         done = subprocess.run(
-            [*SLIPWAY, *arguments], env=self.environment, cwd=self.work_dir, capture_output=True, text=True, timeout=60
+            command, env=self.environment, cwd=self.work_dir, capture_output=True, text=True, timeout=timeout_s
         )
         if done.returncode != 0:
-            raise Wrong(f"slipway {arguments[0]} ended with {done.returncode}: {done.stderr}")
+            raise Wrong(f"slipway {arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def versions(self) -> list[str]:

@@ -28,6 +28,7 @@ def _place(page: Page, block: Block) -> str:
     return f"{page.name}:{block.line}"
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
 def test_commands_print_what_is_shown(page: Page, tmp_path: Path) -> None:
     """Every command of the page, in its order, as a reader would type them after `slipway up`."""
