@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,14 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 20.0
 MODEL = ROOT / "examples" / "diabetes"
 ROW = [0.03, 0.05, 0.06, 0.02, -0.04, -0.03, -0.04, -0.002, 0.02, -0.02]
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Returns when it is so. Raises AssertionError, naming what did not come, after half a minute."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
 
 
 class ScoringServer:

@@ -56,11 +56,13 @@ def fuzz(host: LocalHost, folder: Path, *, examples: int, seed: int | None, time
     assert done.returncode == 0, done.stdout[-30_000:] + done.stderr[-5_000:]
 
 
+@pytest.mark.timeout(900)
 def test_the_api_conforms_to_its_document(host: LocalHost, tmp_path: Path) -> None:
-    fuzz(host, tmp_path, examples=15, seed=SEED, timeout_s=240)
+    fuzz(host, tmp_path, examples=15, seed=SEED, timeout_s=840)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.timeout(900)
 def test_the_api_conforms_to_its_document_at_length(host: LocalHost, tmp_path: Path) -> None:
     fuzz(host, tmp_path, examples=300, seed=None, timeout_s=1700)

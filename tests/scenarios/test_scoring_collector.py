@@ -7,13 +7,12 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.scenarios.scoring_server import MODEL, ROW, ScoringServer, serving
+from tests.scenarios.scoring_server import MODEL, ROW, ScoringServer, serving, wait_for
 from tests.unit.scoring.onnx_models import COLUMNS, classes, mixed, sums
 
 PATH = re.compile(r"diabetes/blue/(model_inputs|model_outputs)/\d{4}/\d\d/\d\d/\d\d/[\w.-]+\.jsonl")
@@ -23,13 +22,6 @@ WHO = {"SLIPWAY_SCORING_ENDPOINT": "diabetes", "SLIPWAY_SCORING_DEPLOYMENT": "bl
 def lines_in(folder: Path, collection: str) -> list[dict[str, Any]]:
     files = sorted(folder.glob(f"*/*/{collection}/**/*.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def settled(server: ScoringServer) -> None:

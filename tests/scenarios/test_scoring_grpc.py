@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shared.scoring.oip.grpc_messages import MESSAGES, SERVICE
-from tests.scenarios.scoring_server import MODEL, ROW, ScoringServer, serving
+from tests.scenarios.scoring_server import MODEL, ROW, ScoringServer, serving, wait_for
 
 
 class Client:
@@ -63,8 +63,9 @@ def test_values_are_those_of_http(server: ScoringServer, client: Client) -> None
         assert (answer.model_name, answer.model_version, answer.id) == ("diabetes", "1", "one")
         assert (answer.outputs[0].name, list(answer.outputs[0].shape)) == ("progression", [1, 1])
         assert np.frombuffer(answer.raw_output_contents[0], dtype="<f4").tolist() == pytest.approx(expected)
-    assert server.metric('slipway_scoring_requests_total{route="grpc ModelInfer",status="200"}') >= 3
-    assert server.metric("slipway_scoring_in_flight") == 0
+    answered = 'slipway_scoring_requests_total{route="grpc ModelInfer",status="200"}'
+    wait_for(lambda: server.metric(answered) >= 3, "three requests in the metrics, which are counted after the answer")
+    wait_for(lambda: server.metric("slipway_scoring_in_flight") == 0, "no request in flight")
 
 
 def test_health_and_metadata_need_no_key(client: Client) -> None:

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.scenarios.scoring_server import MODEL, ROW, ScoringServer, serving
@@ -200,4 +201,4 @@ def test_a_client_that_does_not_read_holds_no_memory(server: ScoringServer) -> N
         connection.settimeout(1.0)
         with pytest.raises(TimeoutError):
             connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 1_000_000)
-        assert server.client.get("/").text == "Healthy"
+        assert httpx.get(f"http://127.0.0.1:{server.port}/", timeout=30).text == "Healthy"  # in a new connection

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.scenarios.scoring_server import MODEL, ROW, serving
+from tests.scenarios.scoring_server import MODEL, ROW, serving, wait_for
 from tests.unit.scoring.onnx_models import sums
 
 SCHEMA = (
@@ -18,13 +16,6 @@ SCHEMA = (
     "@input_schema('data', P('a'))\n@output_schema(P('a'))\n"
     "def run(data): return helper_of_reload.NAME\n"
 )
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 def test_a_script_and_what_it_imports_are_loaded_again(tmp_path: Path) -> None:
