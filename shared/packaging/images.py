@@ -14,7 +14,7 @@ from shared.registry.models import Registry
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.build import BUILD_TERMINAL, BuildPhase
 from shared.resources.environment import DEFAULT_PYTHON
-from shared.resources.environment_build import EnvironmentBuildSpec, EnvironmentPhase
+from shared.resources.environment_build import EnvironmentBuildSpec, EnvironmentPhase, EnvironmentRecipe
 from shared.resources.image import KIND, ImageRecipe, ImageSpec, ImageStatus
 from shared.resources.model import ModelSpec
 
@@ -103,7 +103,7 @@ class Images:
         if build is None:
             raise Invalid(f"{used.key} is an image as it is", remedy="give it packages: `pip` or a `conda_file`")
         recipe = EnvironmentBuildSpec.model_validate(build.spec).recipe
-        if not (base := recipe.base_image or self._builder.base_image):
+        if not (base := _base_of(recipe, used) or self._builder.base_image):
             raise Invalid(
                 "there is no base image", remedy="name one as the environment's `image`, or set SLIPWAY_IMAGE_BASE"
             )
@@ -124,3 +124,10 @@ class Images:
         return ImageSpec(
             recipe=made, environment=f"{used.name}:{used.version}", references=[str(version.key), str(used.key)]
         )
+
+
+def _base_of(recipe: EnvironmentRecipe, used: Resource) -> str | None:
+    """What images rest on in an environment: its own image, where that has more than locked packages; else its base."""
+    if recipe.conda_packages or recipe.context:
+        return str(used.status.get("location"))
+    return recipe.base_image
