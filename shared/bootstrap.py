@@ -25,6 +25,7 @@ from shared.image_intake import ImageIntake
 from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
+from shared.packaging.image_garbage import ImageGarbage
 from shared.packaging.images import Images
 from shared.packaging.optimizations import Optimizations
 from shared.packaging.profiles import Profiles
@@ -83,6 +84,9 @@ class ControlPlane:
         self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
         self.base_images = BaseImages(self.environments, deps.image_digests)
         self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)
+        self.image_garbage = ImageGarbage(
+            deps.store, deps.committer, deps.images, deps.clock, retention_s=deps.settings.artifact_retention_s
+        )
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.rollouts = Rollouts(deps.store, deps.committer)
@@ -136,6 +140,7 @@ class ControlPlane:
         """Delete stored files that nothing refers to; what was done, None when another host does it."""
         if not await self.leases.acquire("collect_garbage", duration_s=SWEEP_LEASE_S):
             return None
+        await self.image_garbage.collect()
         await self.image_intake.collect_environments()
         return await self.deps.garbage.collect()
 
