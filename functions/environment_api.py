@@ -14,6 +14,13 @@ async def list_environments(req: func.HttpRequest) -> func.HttpResponse:
     return await answer("list_environments", req)
 
 
+@bp.function_name("check_environments")
+@bp.route("environments/outdated", methods=["POST"])
+async def check_environments(req: func.HttpRequest) -> func.HttpResponse:
+    """What base images are now."""
+    return await answer("check_environments", req)
+
+
 @bp.function_name("list_environment_versions")
 @bp.route("environments/{name}/versions", methods=["GET"])
 async def list_environment_versions(req: func.HttpRequest) -> func.HttpResponse:

@@ -47,3 +47,10 @@ async def get_image_bill(req: func.HttpRequest) -> func.HttpResponse:
 async def cancel_image(req: func.HttpRequest) -> func.HttpResponse:
     """End its packaging."""
     return await answer("cancel_image", req)
+
+
+@bp.function_name("delete_image")
+@bp.route("images/{image_id}", methods=["DELETE"])
+async def delete_image(req: func.HttpRequest) -> func.HttpResponse:
+    """Forget it."""
+    return await answer("delete_image", req)

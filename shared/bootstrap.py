@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.adapters.local.clock import SystemClock
 from shared.commit import Committer, TransactionalStore
@@ -15,6 +15,7 @@ from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
 from shared.deployments.rollouts import Rollouts
+from shared.environments.bases import BaseImages
 from shared.environments.versions import EnvironmentVersions
 from shared.events.wire import from_wire
 from shared.git_hosts import GitHosts
@@ -24,10 +25,10 @@ from shared.image_intake import ImageIntake
 from shared.inspection.inspector import Inspector
 from shared.intake import Intake
 from shared.leases import Leases
+from shared.packaging.image_garbage import ImageGarbage
 from shared.packaging.images import Images
 from shared.packaging.optimizations import Optimizations
 from shared.packaging.profiles import Profiles
-from shared.packaging.registry import ImageRegistry
 from shared.ports import (
     ArtifactInventory,
     ArtifactStore,
@@ -39,6 +40,7 @@ from shared.ports import (
     EventSubscriptions,
     GitRemote,
     ImageBuilder,
+    ImageDigests,
     ModelOptimizer,
     ModelProfiler,
     ModelSource,
@@ -57,6 +59,9 @@ from shared.resources.base import Cause
 from shared.resources.git_repository import GitRepository
 from shared.resources.online_endpoint import KIND as ONLINE_ENDPOINT
 from shared.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from shared.adapters.registry.client import DistributionRegistry
 
 
 class InventoriedStore(ArtifactStore, ArtifactInventory, Protocol):
@@ -77,7 +82,11 @@ class ControlPlane:
         self.intake = Intake(deps, self.loop, self.config_intake)
         self.git_intake = GitIntake(deps, self.loop)
         self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
+        self.base_images = BaseImages(self.environments, deps.image_digests)
         self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)
+        self.image_garbage = ImageGarbage(
+            deps.store, deps.committer, deps.images, deps.clock, retention_s=deps.settings.artifact_retention_s
+        )
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.rollouts = Rollouts(deps.store, deps.committer)
@@ -131,6 +140,7 @@ class ControlPlane:
         """Delete stored files that nothing refers to; what was done, None when another host does it."""
         if not await self.leases.acquire("collect_garbage", duration_s=SWEEP_LEASE_S):
             return None
+        await self.image_garbage.collect()
         await self.image_intake.collect_environments()
         return await self.deps.garbage.collect()
 
@@ -186,6 +196,7 @@ def assemble(
             git=GitHosts(settings.git_repositories, _git_remote, _git_reporter),
             environments=environments,
             images=images,
+            image_digests=_image_digests(settings),
             profiler=profiler,
             optimizer=optimizer,
             target=target,
@@ -206,7 +217,13 @@ def _git_reporter(repository: GitRepository) -> CommitReporter:
     return reporter_for(repository, lambda: git_token(repository), os.environ.get("SLIPWAY_GIT_API_URL") or None)
 
 
-def _image_registry(host: str) -> ImageRegistry:
+def _image_digests(settings: Settings) -> ImageDigests:
+    from shared.adapters.registry.digests import RegistryDigests
+
+    return RegistryDigests(_image_registry, settings.base_image_timeout_s, loopback=settings.mode == "local")
+
+
+def _image_registry(host: str) -> DistributionRegistry:
     from shared.adapters.registry.client import DistributionRegistry
     from shared.adapters.registry.docker_login import login_of
 
@@ -228,8 +245,11 @@ def _source_opener(
 def local_control_plane(settings: Settings) -> ControlPlane:
     """Everything in one folder of this machine."""
     from shared.adapters.local.artifact_store import LocalArtifactStore
+    from shared.adapters.local.container_engines import find_engine
     from shared.adapters.local.deployment_target import LocalTarget
+    from shared.adapters.local.engine_environments import EngineEnvironmentBuilder
     from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
+    from shared.adapters.local.environments_by_need import EnvironmentsByNeed
     from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
     from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
     from shared.adapters.local.image_builder import LocalImageBuilder
@@ -244,6 +264,12 @@ def local_control_plane(settings: Settings) -> ControlPlane:
     folder, clock = settings.data_dir, SystemClock()
     signer = UrlSigner(load_secrets(folder).url_signing_key, clock)
     environments = LocalEnvironmentBuilder(folder / "environments", settings.package_index_url)
+    environment_images = EngineEnvironmentBuilder(
+        folder / "environment-images",
+        find_engine(settings.container_engine),
+        choice=settings.container_engine,
+        index_url=settings.package_index_url,
+    )
     grid = open_event_grid(folder / "eventgrid.db", clock)
     return assemble(
         settings,
@@ -253,7 +279,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         open_work_queues(folder / "queue.db", clock)(settings.work_queue),
         LocalEventPublisher(grid),
         LocalEventSubscriptions(grid),
-        environments,
+        EnvironmentsByNeed(environments, environment_images),
         LocalImageBuilder(
             folder / "images",
             _image_registry,

@@ -46,18 +46,8 @@ class ImageIntake:
                 return
         image = f"{request.get('host')}/{repository}:{tag}"
         for version in await self._environments.resting_on(image):
-            await self._mark(version, image, digest, Cause(actor="container_registry", type="event", id=event.id))
-
-    async def _mark(self, version: Resource, image: str, digest: str, cause: Cause) -> None:
-        why = f"its base image {image} is {digest} now"
-
-        async def change(current: Current) -> Sequence[Draft]:
-            found = current[version.key]
-            if found is None or found.status.get("outdated") == why or found.status.get("base_digest") == digest:
-                return ()
-            return (Draft.of(found, status={**found.status, "outdated": why}),)
-
-        await self._deps.committer.transact((version.key,), change, cause)
+            cause = Cause(actor="container_registry", type="event", id=event.id)
+            await self._environments.mark_outdated(version, image, digest, cause)
 
     async def collect_environments(self) -> tuple[str, ...]:
         """Let go what was built for versions that are archived or deleted, once it is older than the retention; the

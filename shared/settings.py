@@ -68,9 +68,17 @@ class Settings(Document):
         default=1800, gt=0, description="how long building an environment may take"
     )
 
+    container_engine: Literal["auto", "none", "podman", "buildah", "docker"] = Field(
+        default="auto",
+        description="local: what builds environments that must be images: auto (the first there is), none, or its name",
+    )
+
     image_base: str = Field(
         default="",
         description="what images rest on whose environment names none: a reference, an OCI layout, a root file system",
+    )
+    base_image_timeout_s: float = Field(
+        default=10, ge=0, description="how long a registry may take to say which image a tag names; 0: it is not asked"
     )
     image_repository: str = Field(
         default="", description="local: HOST/REPOSITORY that images are pushed to; empty: they stay in the data folder"

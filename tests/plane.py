@@ -22,6 +22,7 @@ MANIFEST = "name: diabetes\npath: model.onnx\ntags: {owner: ml-team}\n"
 
 def make_plane(folder: Path, **settings: Any) -> ControlPlane:
     """A control plane whose data are in `folder`."""
+    settings = {"base_image_timeout_s": 0, **settings}  # no test asks a registry that is elsewhere
     return local_control_plane(Settings(data_dir=folder, upload_settle_s=0.2, **settings))
 
 

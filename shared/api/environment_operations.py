@@ -19,6 +19,14 @@ ENVIRONMENTS = (
         query=("outdated", *PAGING),
     ),
     Operation(
+        "check_environments",
+        "POST",
+        "environments/outdated",
+        handlers.check_environments,
+        {200: doc.EnvironmentCheck},
+        (),
+    ),
+    Operation(
         "list_environment_versions",
         "GET",
         "environments/{name}/versions",

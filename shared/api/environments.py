@@ -31,6 +31,16 @@ async def list_environments(request: ApiRequest, plane: ControlPlane) -> ApiResp
     return _page(page.items, page.continuation)
 
 
+async def check_environments(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Ask the registries what base images are now, and mark the versions that rest on others: those to build again."""
+    found = await plane.base_images.check(request.cause)
+    document = doc.EnvironmentCheck(
+        items=[doc.EnvironmentVersion.of(one) for one in found.outdated],
+        unresolved=[doc.UnresolvedImage(image=image, reason=why) for image, why in found.unresolved.items()],
+    )
+    return ApiResponse(200, document.model_dump(mode="json"))
+
+
 async def list_environment_versions(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """The versions of one environment, newest first."""
     name = request.route["name"]

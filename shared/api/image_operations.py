@@ -20,5 +20,6 @@ IMAGES = (
     Operation("get_image", "GET", "images/{image_id}", handlers.get_image, {200: doc.Image}, (404,)),
     Operation("get_image_log", "GET", "images/{image_id}/log", handlers.get_image_log, {200: doc.ImageLog}, (404,)),
     Operation("get_image_bill", "GET", "images/{image_id}/bill", handlers.get_image_bill, {200: doc.ImageBill}, (404,)),
+    Operation("delete_image", "DELETE", "images/{image_id}", handlers.delete_image, {204: None}, (404, 409, 422)),
     Operation("cancel_image", "POST", "images/{image_id}/cancel", handlers.cancel_image, {202: doc.Image}, (404, 422)),
 )

@@ -56,6 +56,12 @@ async def cancel_image(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     return await _looked_at(await plane.images.cancel(image, request.cause), plane)
 
 
+async def delete_image(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Forget an image; its files go with the next collection."""
+    await plane.images.delete(await plane.images.get(request.route["image_id"]), request.cause)
+    return ApiResponse(204)
+
+
 async def _looked_at(image: Resource, plane: ControlPlane) -> ApiResponse:
     await plane.loop.enqueue(WorkMessage(image.key))
     return _shown(202, image)

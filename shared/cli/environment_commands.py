@@ -36,11 +36,13 @@ def list_(options: Options, name: str | None, limit: int) -> None:
 @environment.command("outdated")
 @common_options
 def outdated(options: Options) -> None:
-    """List the versions that should be built again, because what they rest on has changed."""
+    """List the versions that should be built again, because what they rest on has changed. Registries are asked."""
     with Api(options) as api:
-        page = api.pages("environments", {"outdated": "true"})
-    rows = [(_name(one), one["phase"], one["outdated"]) for one in page["items"]]
-    output.show(options, page, output.table(("ENVIRONMENT", "PHASE", "WHY"), rows, empty="Nothing is outdated."))
+        found = api.call("POST", "environments/outdated").document
+    rows = [(_name(one), one["phase"], one["outdated"]) for one in found["items"]]
+    text = output.table(("ENVIRONMENT", "PHASE", "WHY"), rows, empty="Nothing is outdated.")
+    unknown = [f"not known of {one['image']}: {one['reason']}" for one in found["unresolved"]]
+    output.show(options, found, "\n".join([text, *unknown]))
 
 
 @environment.command("show")
@@ -195,6 +197,8 @@ def describe(one: dict[str, Any]) -> str:
                 one["locked_from"] and f"version {one['locked_from']}, whose pins were kept where they fit",
             ),
             ("packages", one["packages"]),
+            ("base image", one["base_image"]),
+            ("base digest", one["base_digest"]),
             ("location", one["location"]),
             ("size", output.size(made["size_bytes"]) if made.get("size_bytes") else None),
             ("conditions", [f"{c['type']}={c['status']}  {c['reason']}  {c['message']}" for c in one["conditions"]]),

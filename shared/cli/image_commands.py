@@ -88,11 +88,13 @@ def list_(options: Options, limit: int) -> None:
             one["environment"],
             ", ".join(one["platforms"]),
             one["digest"][: len("sha256:") + SHOWN_ID],
+            output.size(one["size_bytes"]) if one["size_bytes"] else "",
+            output.moment(one["unused_since"]),
             output.moment(one["created_at"]),
         )
         for one in page["items"]
     ]
-    headings = ("ID", "PHASE", "MODEL", "ENVIRONMENT", "PLATFORMS", "DIGEST", "CREATED")
+    headings = ("ID", "PHASE", "MODEL", "ENVIRONMENT", "PLATFORMS", "DIGEST", "SIZE", "UNUSED SINCE", "CREATED")
     output.show(options, page, output.table(headings, rows, empty="There are no images."))
 
 
@@ -136,6 +138,17 @@ def cancel(options: Options, image_id: str) -> None:
     output.show(options, found, f"{found['image_id'][:SHOWN_ID]} is being canceled.")
 
 
+@image.command("delete")
+@click.argument("image_id")
+@common_options
+def delete(options: Options, image_id: str) -> None:
+    """Forget an image; its files go with the next collection."""
+    with Api(options) as api:
+        whole = _whole(api, image_id)
+        api.call("DELETE", f"images/{whole}")
+    output.show(options, {"image_id": whole}, f"{whole[:SHOWN_ID]} is deleted.")
+
+
 def _whole(api: Api, image_id: str) -> str:
     if len(image_id) == 64:
         return segment(image_id)
@@ -173,6 +186,8 @@ def describe(one: dict[str, Any]) -> str:
             ("entry script", one["entry_script"]),
             ("reference", one["location"]),
             ("digest", one["digest"]),
+            ("size", output.size(one["size_bytes"]) if one["size_bytes"] else None),
+            ("unused", one["unused"] and f"since {output.moment(one['unused_since'])}: {one['unused']}"),
             ("conditions", [f"{c['type']}={c['status']}  {c['reason']}  {c['message']}" for c in one["conditions"]]),
             ("log", one["log_tail"] if failed else None),
             ("created", f"{output.moment(one['created_at'])} by {one['created_by']}"),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from shared.commit import Current, Draft
 from shared.controllers.environment_decision import Step, decide, phase_of
 from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.environments.bases import find_base
 from shared.environments.lock import Pin, dump_lock, read_lock
 from shared.environments.requirements import Requirement
 from shared.environments.resolve import resolve
@@ -86,17 +87,18 @@ class _Version:
         try:
             wanted = await wanted_of(spec, self._text)
             pins = await self._pins_kept() or await self._resolved(wanted.requirements, wanted.python_version)
+            base_digest = await self._base(wanted.base_image)
         except Permanent as error:
             self.status.locked_from = ""
             faults = "; ".join(str(fault) for fault in error.faults)
             return self._ended(EnvironmentPhase.FAILED, "NotLocked", f"{error.message}: {faults}".removesuffix(": "))
-        recipe = wanted.recipe(pins)
+        recipe = wanted.recipe(pins, base_digest)
         self.status.identity = recipe.identity
         self.status.packages = [str(pin) for pin in pins]
         self.status.base_image, self.status.base_digest = recipe.base_image, recipe.base_digest
         self.status.lock = await self._stored(dump_lock(pins)) if pins else None
         if not recipe.has_layers:
-            self.status.location = recipe.base_image or ""
+            self.status.location = recipe.base_reference or ""
             return self._ended(EnvironmentPhase.SUCCEEDED, "TakenAsItIs", "the image is used as it is")
         return await self._build_of(recipe)
 
@@ -139,13 +141,42 @@ class _Version:
 
     async def _former(self) -> tuple[tuple[Pin, ...], str]:
         """The pins of the newest version that was locked before, and that version; nothing for the first."""
-        name = self.resource.name
-        query = ResourceQuery(KIND, name, "versions", sort="created", descending=True, limit=FORMER_VERSIONS)
-        for one in (await self.deps.store.list_resources(query)).items:
-            status = EnvironmentVersionStatus.model_validate(one.status)
-            if one.created_at < self.resource.created_at and status.lock is not None:
-                return await self._pins_of(status), str(one.version)
+        for version, status in await self._earlier():
+            if status.lock is not None:
+                return await self._pins_of(status), version
         return (), ""
+
+    async def _earlier(self) -> list[tuple[str, EnvironmentVersionStatus]]:
+        """The versions before it, the newest first."""
+        query = ResourceQuery(
+            KIND, self.resource.name, "versions", sort="created", descending=True, limit=FORMER_VERSIONS
+        )
+        found = (await self.deps.store.list_resources(query)).items
+        return [
+            (str(one.version), EnvironmentVersionStatus.model_validate(one.status))
+            for one in found
+            if one.created_at < self.resource.created_at
+        ]
+
+    async def _base(self, image: str | None) -> str | None:
+        """The digest of the base image, None when it cannot be had: a condition says where it is from."""
+        if image is None or (self.status.base_digest and self.status.base_image == image):
+            return self.status.base_digest
+        earlier = [] if self.status.upgrade else await self._earlier()
+        found = await find_base(image, earlier, self.deps.image_digests)
+        is_so = ConditionStatus.TRUE if found.digest else ConditionStatus.FALSE
+        self._note("BaseImageResolved", is_so, found.reason, found.message)
+        return found.digest
+
+    def _note(self, type_: str, is_so: ConditionStatus, reason: str, message: str) -> None:
+        condition = Condition(
+            type=type_,
+            status=is_so,
+            reason=reason,
+            message=message[:2000],
+            last_transition_time=self.deps.clock.now(),
+        )
+        self.status.conditions = with_condition(self.status.conditions, condition)
 
     async def _build_of(self, recipe: EnvironmentRecipe) -> Outcome:
         spec = EnvironmentBuildSpec(recipe=recipe, lock=self.status.lock)
@@ -179,14 +210,7 @@ class _Version:
     def _ended(self, phase: EnvironmentPhase, reason: str, message: str) -> Outcome:
         type_, is_so = _ENDED[phase]
         self.status.phase = phase
-        condition = Condition(
-            type="Built",
-            status=is_so,
-            reason=reason,
-            message=message[:2000],
-            last_transition_time=self.deps.clock.now(),
-        )
-        self.status.conditions = with_condition(self.status.conditions, condition)
+        self._note("Built", is_so, reason, message)
         data = {"identity": self.status.identity, "location": self.status.location}
         more = {} if phase == EnvironmentPhase.SUCCEEDED else {"reason": message[:2000]}
         return Outcome(self.status, (self._event(type_, **data, **more),))

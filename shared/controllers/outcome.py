@@ -16,6 +16,7 @@ from shared.ports import (
     EnvironmentBuilder,
     EventSubscriptions,
     ImageBuilder,
+    ImageDigests,
     ModelOptimizer,
     ModelProfiler,
     ModelSource,
@@ -54,6 +55,7 @@ class Deps:
     git: GitHosts
     environments: EnvironmentBuilder
     images: ImageBuilder
+    image_digests: ImageDigests
     profiler: ModelProfiler
     optimizer: ModelOptimizer
     target: DeploymentTarget

@@ -15,8 +15,9 @@ from shared.ports import BuildRequest
 from shared.resources.environment_build import EnvironmentRecipe
 
 LOCK, CONDA = "requirements.lock", "conda-packages.txt"
-MICROMAMBA = "mambaorg/micromamba:2.3.0"
+MICROMAMBA = "docker.io/mambaorg/micromamba:2.3.0"
 PREFIX = "/opt/environment"
+EPOCH_S = 315532800  # 1980-01-01T00:00:00Z, the first time that a zip archive can hold
 _IMAGE = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9._:/@\[\]-]{0,500}")
 
 
@@ -26,7 +27,7 @@ def dockerfile_of(recipe: EnvironmentRecipe) -> str:
     lines = []
     if recipe.conda_packages:
         lines += [f"FROM {MICROMAMBA} AS micromamba", ""]
-    lines.append(f"FROM {_image(recipe.base_image or f'python:{recipe.python_version}-slim')}")
+    lines.append(f"FROM {_image(recipe.base_reference or f'python:{recipe.python_version}-slim')}")
     if recipe.conda_packages:
         channels = " ".join(f"-c {shlex.quote(channel)}" for channel in recipe.conda_channels or ["conda-forge"])
         lines += [
@@ -40,8 +41,9 @@ def dockerfile_of(recipe: EnvironmentRecipe) -> str:
         lines += [
             "ARG PIP_INDEX_URL",
             f"COPY {LOCK} /tmp/{LOCK}",
-            "RUN python -m pip install --no-cache-dir --no-deps --require-hashes --only-binary :all: "
-            f"-r /tmp/{LOCK} && rm /tmp/{LOCK}",
+            # bytecode is checked by its source's hash then, and is the same whenever it is built (PEP 552)
+            f"RUN SOURCE_DATE_EPOCH={EPOCH_S} python -m pip install --no-cache-dir --no-deps --require-hashes "
+            f"--only-binary :all: -r /tmp/{LOCK} && rm /tmp/{LOCK}",
         ]
     return "\n".join(lines) + "\n"
 

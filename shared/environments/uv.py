@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from shared.environments.running import Finished, run_streamed
 from shared.errors import Invalid, Permanent, Retryable
 
 # What uv may see of this process: never Slipway's own settings, keys and tokens.
 _PASSED = ("PATH", "HOME", "TMPDIR", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 _PASSED_PREFIXES = ("UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-_CREDENTIALS = re.compile(r"(?<=://)[^\s/@]+@")
 _TRANSIENT = re.compile(
     r"error sending request|connection (?:refused|reset|closed)|timed? ?out|dns error|(?:429|502|503|504) |"
     r"failed to fetch|request failed after",
@@ -23,14 +21,6 @@ _TRANSIENT = re.compile(
 )
 _DECORATION = re.compile(r"^[\s×╰─▶│├·]+|\s+$")
 MAX_REASON = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What a run of uv came to."""
-
-    code: int  # 0 for success
-    text: str  # what it printed, without credentials
 
 
 def uv_path() -> str:
@@ -65,41 +55,10 @@ async def run_uv(
 ) -> Finished:
     """Run uv in `folder`; `say` is called with each line it prints. The process group ends with this call, also when
     it is cancelled. Raises Retryable when the time is over."""
-    process = await asyncio.create_subprocess_exec(
-        uv_path(),
-        *arguments,
-        cwd=folder,
-        env=uv_environment(index_url),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-        limit=2**20,
-    )
-    lines: list[str] = []
     try:
-        async with asyncio.timeout(timeout_s):
-            assert process.stdout is not None
-            async for raw in process.stdout:
-                line = _CREDENTIALS.sub("", raw.decode(errors="replace").rstrip())
-                lines.append(line)
-                say(line)
-            return Finished(await process.wait(), "\n".join(lines))
+        return await run_streamed((uv_path(), *arguments), folder, uv_environment(index_url), timeout_s, say)
     except TimeoutError as error:
         raise Retryable(f"uv took longer than {timeout_s:.0f} s") from error
-    finally:
-        if process.returncode is None:
-            _kill(process.pid)
-            await process.wait()
-
-
-def _kill(pid: int) -> None:
-    import signal
-
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def failure(text: str, what: str) -> Invalid | Retryable:

@@ -81,11 +81,14 @@ class EnvironmentVersions:
         return committed[1]
 
     async def again(self, version: Resource, cause: Cause) -> None:
-        """Have the identity of a version built again, and the version follow it; nothing for one under way."""
-        build = await self.build_of(version)
-        if build is not None:
-            await self._change(build, BuildStatus().model_dump(mode="json"), cause, BUILD_TERMINAL)
+        """Have the identity of a version built again, and the version follow it; nothing for one under way. One that is
+        outdated keeps its packages, and takes what its base image is now."""
         status = EnvironmentVersionStatus.model_validate(version.status)
+        build = await self.build_of(version)
+        if status.outdated and status.base_digest:  # it rests on what its base is now, and so is another identity
+            status.base_digest = None
+        elif build is not None:
+            await self._change(build, BuildStatus().model_dump(mode="json"), cause, BUILD_TERMINAL)
         status.phase, status.outdated = EnvironmentPhase.PENDING, ""
         await self._change(version, status.model_dump(mode="json"), cause, TERMINAL)
 
@@ -121,6 +124,21 @@ class EnvironmentVersions:
             return (Draft.of(found, status=status, unfinished=unfinished, look_again_at=None, events=events),)
 
         await self._committer.transact((resource.key,), change, cause)
+
+    async def mark_outdated(self, version: Resource, image: str, digest: str, cause: Cause) -> None:
+        """Note that its base image has this digest now; nothing happens when that is what it rests on, but that an
+        earlier note goes."""
+
+        async def change(current: Current) -> Sequence[Draft]:
+            found = current[version.key]
+            if found is None:
+                return ()
+            why = "" if found.status.get("base_digest") == digest else f"its base image {image} is {digest} now"
+            if (found.status.get("outdated") or "") == why:
+                return ()
+            return (Draft.of(found, status={**found.status, "outdated": why}),)
+
+        await self._committer.transact((version.key,), change, cause)
 
     async def resting_on(self, image: str) -> list[Resource]:
         """Every version that is not archived and was built on the image REGISTRY/REPOSITORY:TAG."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.model import ModelFile
 
 ReadText = Callable[[ModelFile], Awaitable[str]]
-_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,14 @@ class Wanted:
     context: tuple[ModelFile, ...]  # the files of a `build` context
     dockerfile_path: str | None
 
-    def recipe(self, pins: Sequence[Pin]) -> EnvironmentRecipe:
-        """What decides what the environment is. Channels have no meaning without packages, nor has the Python of an
-        image that is taken as it is."""
-        base_digest = _DIGEST.search(self.base_image or "")
+    def recipe(self, pins: Sequence[Pin], base_digest: str | None) -> EnvironmentRecipe:
+        """What decides what the environment is, on a base of this digest (None: not known). Channels have no meaning
+        without packages, nor has the Python of an image that is taken as it is."""
         has_python = bool(pins or self.conda_packages) or self.base_image is None
         return EnvironmentRecipe(
             os_type=self.os_type,
             base_image=self.base_image,
-            base_digest=base_digest[1] if base_digest else None,
+            base_digest=base_digest,
             python_version=self.python_version if has_python and not self.context else None,
             lock=[pin.line.strip() for pin in pins],
             conda_channels=list(self.conda_channels) if self.conda_packages else [],

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 
 from shared.commit import Committer, Current, Draft, TransactionalStore
 from shared.environments.versions import EnvironmentVersions
-from shared.errors import Fault, Invalid, NotFound
+from shared.errors import DeletionRequired, Fault, Invalid, NotFound
 from shared.packaging.lock import packages_of_lock
 from shared.packaging.sbom import Model, sbom
-from shared.ports import ImageBuilder
+from shared.ports import ANY_KIND, ImageBuilder, ResourceQuery
 from shared.registry.models import Registry
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.build import BUILD_TERMINAL, BuildPhase
 from shared.resources.environment import DEFAULT_PYTHON
-from shared.resources.environment_build import EnvironmentBuildSpec, EnvironmentPhase
+from shared.resources.environment_build import EnvironmentBuildSpec, EnvironmentPhase, EnvironmentRecipe
 from shared.resources.image import KIND, ImageRecipe, ImageSpec, ImageStatus
 from shared.resources.model import ModelSpec
+from shared.resources.search import reference_term
+
+SHOWN_USERS = 5
 
 
 class Images:
@@ -61,12 +64,30 @@ class Images:
         async def change(current: Current) -> Sequence[Draft]:
             found = current[key]
             if found is not None and found.status["phase"] not in (BuildPhase.FAILED, BuildPhase.CANCELED):
-                return ()
+                return _used_again(found)
             status = ImageStatus().model_dump(mode="json")
             return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
 
         await self._committer.transact((key,), change, cause)
         return await self.get(key.name)
+
+    async def delete(self, image: Resource, cause: Cause) -> None:
+        """Forget an image; its files go with the next collection. Raises Invalid while it is being made, and
+        DeletionRequired when something refers to it."""
+        query = ResourceQuery(ANY_KIND, terms=(reference_term(str(image.key)),), limit=SHOWN_USERS)
+        if users := [str(one.key) for one in (await self._store.list_resources(query)).items]:
+            remedy = "delete its users or let them use another image"
+            raise DeletionRequired(f"{image.key} is in use by {', '.join(users)}", remedy=remedy)
+
+        async def change(current: Current) -> Sequence[Draft]:
+            found = current[image.key]
+            if found is None:
+                return ()
+            if found.status["phase"] not in BUILD_TERMINAL:
+                raise Invalid(f"{found.key} is {found.status['phase']}", remedy="wait for it, or cancel it")
+            return (Draft.of(found, delete=True, unfinished=False),)
+
+        await self._committer.transact((image.key,), change, cause)
 
     async def cancel(self, image: Resource, cause: Cause) -> Resource:
         """Have the build of an image end. Raises Invalid for one that has ended."""
@@ -103,7 +124,7 @@ class Images:
         if build is None:
             raise Invalid(f"{used.key} is an image as it is", remedy="give it packages: `pip` or a `conda_file`")
         recipe = EnvironmentBuildSpec.model_validate(build.spec).recipe
-        if not (base := recipe.base_image or self._builder.base_image):
+        if not (base := _base_of(recipe, used) or self._builder.base_image):
             raise Invalid(
                 "there is no base image", remedy="name one as the environment's `image`, or set SLIPWAY_IMAGE_BASE"
             )
@@ -124,3 +145,19 @@ class Images:
         return ImageSpec(
             recipe=made, environment=f"{used.name}:{used.version}", references=[str(version.key), str(used.key)]
         )
+
+
+def _used_again(image: Resource) -> Sequence[Draft]:
+    """An image that was about to be let go is asked for again: it stays."""
+    status = ImageStatus.model_validate(image.status)
+    if status.unused_since is None:
+        return ()
+    status.unused, status.unused_since = "", None
+    return (Draft.of(image, status=status.model_dump(mode="json")),)
+
+
+def _base_of(recipe: EnvironmentRecipe, used: Resource) -> str | None:
+    """What images rest on in an environment: its own image, where that has more than locked packages; else its base."""
+    if recipe.conda_packages or recipe.context:
+        return str(used.status.get("location"))
+    return recipe.base_image

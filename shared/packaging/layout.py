@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -174,10 +174,15 @@ def write_index(layout: Path, manifests: Sequence[Descriptor], tag: str | None =
     if tag is not None:
         entry["annotations"] = {**entry.get("annotations", {}), REF_NAME: tag}
     others = [other for other in read_index(layout) if not _replaces(entry, other)]
-    entries = sorted([*others, entry], key=lambda each: (ref_name(each) or "", each["digest"]))
-    _write(layout / "oci-layout", {"imageLayoutVersion": "1.0.0"})
-    _write(layout / "index.json", {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+    write_entries(layout, [*others, entry])
     return named
+
+
+def write_entries(layout: Path, entries: Iterable[dict[str, Any]]) -> None:
+    """Have index.json list these descriptors and no others. Raises Retryable when it cannot be written."""
+    in_order = sorted(entries, key=lambda each: (ref_name(each) or "", each["digest"]))
+    _write(layout / "oci-layout", {"imageLayoutVersion": "1.0.0"})
+    _write(layout / "index.json", {"schemaVersion": 2, "mediaType": INDEX, "manifests": in_order})
 
 
 def is_valid_tag(tag: str) -> bool:

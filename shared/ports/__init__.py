@@ -26,7 +26,7 @@ from shared.ports.deployments import (
 )
 from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
-from shared.ports.images import ImageBuilder, ImageRequest
+from shared.ports.images import ImageBuilder, ImageDigests, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.optimization import ModelOptimizer, OptimizationProgress, OptimizationRequest
 from shared.ports.profiling import ModelProfiler, ProfileProgress, ProfileRequest
@@ -54,6 +54,7 @@ __all__ = [
     "EventSubscriptions",
     "GitRemote",
     "ImageBuilder",
+    "ImageDigests",
     "ImageRequest",
     "LargeFile",
     "ModelOptimizer",

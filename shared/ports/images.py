@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from shared.ports.environments import BuildProgress
@@ -22,6 +23,15 @@ class ImageRequest:
     def lock(self) -> str:
         """The environment's lock as a requirements file, "" for none."""
         return "".join(f"{line}\n" for line in self.recipe.lock)
+
+
+class ImageDigests(Protocol):
+    """Which image a name means now."""
+
+    async def resolve(self, image: str) -> str:
+        """The digest, "sha256:...", of what [HOST/]REPOSITORY[:TAG] names now. Raises NotFound, Invalid, NotSupported
+        when it is not asked for, Permanent when it is refused, and Retryable when the registry does not answer."""
+        ...
 
 
 class ImageBuilder(Protocol):
@@ -48,4 +58,9 @@ class ImageBuilder(Protocol):
 
     async def cancel(self, identity: str, run_id: str) -> None:
         """End the run, so that it never succeeds; nothing happens when it has ended."""
+        ...
+
+    async def collect(self, keep: Collection[str], before: datetime) -> tuple[str, ...]:
+        """Remove images kept on this machine of other identities than `keep` that were last asked for before that time,
+        with what no other image shares; which ones. () while something is built, and where a registry keeps them."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.resources.declared import AssetVersionStatus
 from shared.resources.model import ModelFile
 
 KIND = "environment-build"
+_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})\Z")
 
 
 class EnvironmentRecipe(Document):
@@ -22,7 +24,7 @@ class EnvironmentRecipe(Document):
 
     os_type: str = "linux"  # linux or windows
     base_image: str | None = None  # what it is built on, as declared; None: the builder's own for that Python
-    base_digest: str | None = None  # sha256:... of the base, where the reference names it
+    base_digest: str | None = None  # sha256:... of the base, where the reference or its registry says it
     python_version: str | None = None  # e.g. 3.11; None for an image whose Python is its own
     lock: list[str] = Field(default_factory=list)  # locked packages with marker and hashes, sorted; [] for none
     conda_channels: list[str] = Field(default_factory=list)  # in order: the first that has a package gives it
@@ -32,14 +34,31 @@ class EnvironmentRecipe(Document):
 
     @property
     def identity(self) -> str:
-        """SHA-256 of the recipe's canonical JSON (sorted keys, no spaces): what makes two environments the same."""
+        """SHA-256 of the recipe's canonical JSON (sorted keys, no spaces): what makes two environments the same. What a
+        base is called is no part of it where its digest is known."""
         document = self.model_dump(mode="json")
+        if self.base_digest:
+            document["base_image"] = None
         return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def base_reference(self) -> str | None:
+        """The base by its digest where that is known, else as declared; None for the builder's own."""
+        if not self.base_image or not self.base_digest:
+            return self.base_image
+        folders, slash, last = self.base_image.partition("@")[0].rpartition("/")
+        return f"{folders}{slash}{last.partition(':')[0]}@{self.base_digest}"
 
     @property
     def has_layers(self) -> bool:
         """Whether anything is to be built on the base; False for an image that is taken as it is."""
         return bool(self.lock or self.conda_packages or self.context) or self.base_image is None
+
+
+def digest_in(image: str) -> str | None:
+    """The digest that an image's name ends with, None for none."""
+    found = _DIGEST.search(image)
+    return found[1] if found else None
 
 
 class EnvironmentPhase(StrEnum):
@@ -78,7 +97,7 @@ class EnvironmentVersionStatus(AssetVersionStatus):
     locked_from: str = ""  # the version whose pins were kept where they still fit; "" for none
     upgrade: bool = False  # whether the newest packages are taken, whatever versions before it have
     base_image: str | None = None  # the recipe's, for finding what rests on an image
-    base_digest: str | None = None  # the recipe's
+    base_digest: str | None = None  # the recipe's: what its base was when it was locked; None where nobody could say
     location: str = ""  # where it is when it is built: a folder, or an image by digest
     outdated: str = ""  # why it should be built again: its base image changed; "" when it should not
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 
 from pydantic import Field
 
@@ -48,3 +49,5 @@ class ImageStatus(BuildStatus):
     """What is so of an image. `location` is its reference by digest."""
 
     digest: str = ""  # sha256:... of its manifest or index; "" before it is built
+    unused: str = ""  # why nobody needs it any more; "" while somebody may
+    unused_since: datetime | None = None  # when that was found out; it is removed a retention later

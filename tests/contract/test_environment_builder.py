@@ -1,10 +1,9 @@
-"""What every EnvironmentBuilder keeps: uv on this machine, and Azure Container Registry's double."""
+"""What every EnvironmentBuilder keeps: uv and container engines here, and Azure Container Registry's double."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -16,10 +15,13 @@ import pytest
 
 from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
+from shared.adapters.local.container_engines import ORDER, EngineName, find_engine
+from shared.adapters.local.engine_environments import EngineEnvironmentBuilder
 from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
 from shared.environments.lock import Pin
 from shared.environments.requirements import checked, of_list
 from shared.environments.resolve import resolve
+from shared.packaging.extract import unpack
 from shared.ports import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.model import ModelFile
@@ -27,13 +29,20 @@ from tests.doubles.acr_tasks import LOGIN_SERVER, REGISTRY_ID, AcrDouble, acr_do
 from tests.doubles.arm_event_subscriptions import TokenCredential
 from tests.doubles.package_index import PackageIndex, package_index
 
+COPYING = b"FROM scratch\nCOPY wanted /wanted\n"
 FAILING = b"FROM scratch\nRUN fail\n"
+CONTENTS: dict[str, bytes] = {}  # of the build contexts of these tests, by their SHA-256
 
 
 async def read_file(sha256: str) -> AsyncIterator[bytes]:
-    """The content of the build context of these tests."""
-    assert sha256 == hashlib.sha256(FAILING).hexdigest()
-    yield FAILING
+    """The content of a file of a build context."""
+    yield CONTENTS[sha256]
+
+
+def context_file(path: str, content: bytes) -> ModelFile:
+    sha256 = hashlib.sha256(content).hexdigest()
+    CONTENTS[sha256] = content
+    return ModelFile(path=path, sha256=sha256, size_bytes=len(content))
 
 
 @dataclass
@@ -48,6 +57,9 @@ class Subject:
         return await resolve(asked, "3.11", former=(), index_url=self.index.url, timeout_s=60)
 
     async def request(self, *requirements: str) -> BuildRequest:
+        if isinstance(self.builder, EngineEnvironmentBuilder):  # no base image with a Python can be had here
+            files = [context_file("Dockerfile", COPYING), context_file("wanted", "\n".join(requirements).encode())]
+            return BuildRequest(EnvironmentRecipe(context=files, dockerfile_path="Dockerfile"), read_file, 120)
         lock = [pin.line.strip() for pin in await self.pins(*requirements)]
         return BuildRequest(EnvironmentRecipe(python_version="3.11", lock=lock), read_file, 120)
 
@@ -63,8 +75,10 @@ class Subject:
         return self.builder
 
 
-@pytest.fixture(params=["local", "azure"])
-async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
+@pytest.fixture(params=["local", "azure", *ORDER])
+async def subject(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Subject]:
     async with AsyncExitStack() as stack:
         index = await stack.enter_async_context(package_index())
         index.add("alpha", "1.0")
@@ -74,7 +88,20 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             runs = AcrRuns(REGISTRY_ID, TokenCredential(), acr.url, index_url=index.url)  # type: ignore[arg-type]
             yield Subject(AcrTasksBuilder(runs), index, acr, tmp_path)
             return
+        if request.param in ORDER:
+            yield Subject(engine_builder(tmp_path, request.param, monkeypatch), index, None, tmp_path)
+            return
         yield Subject(LocalEnvironmentBuilder(tmp_path / "environments", index.url), index, None, tmp_path)
+
+
+def engine_builder(folder: Path, name: EngineName, monkeypatch: pytest.MonkeyPatch) -> EngineEnvironmentBuilder:
+    """The builder with this engine. Skips where it is not present."""
+    engine = find_engine(name)
+    if engine is None:
+        pytest.skip(f"{name} is not present (apt-get install {name})")
+    monkeypatch.setenv("BUILDAH_ISOLATION", "chroot")  # what works in a container, too
+    monkeypatch.setenv("STORAGE_DRIVER", "vfs")
+    return EngineEnvironmentBuilder(folder / "images", engine)
 
 
 async def test_a_build_ends_with_a_place_and_a_log(subject: Subject) -> None:
@@ -89,6 +116,12 @@ async def test_a_build_ends_with_a_place_and_a_log(subject: Subject) -> None:
         assert run.files["requirements.lock"] == request.lock
         assert "--require-hashes" in run.files["Dockerfile"]
         assert run.asked["arguments"] == [{"name": "PIP_INDEX_URL", "value": subject.index.url, "isSecret": False}]
+        return
+    if isinstance(subject.builder, EngineEnvironmentBuilder):
+        digest = done.location.removeprefix(f"oci:{subject.folder}/images:{request.recipe.identity}@")
+        unpack(subject.folder / "images", digest, subject.folder / "unpacked")
+        assert (subject.folder / "unpacked" / "wanted").read_text() == "beta"
+        assert done.size_bytes > 0
         return
     code = "import alpha, beta, sys; print(alpha.__version__, beta.__version__, sys.version_info[:2])"
     python = Path(done.location) / "bin" / "python"
@@ -111,11 +144,12 @@ async def test_a_run_that_is_forgotten_is_begun_again(subject: Subject) -> None:
 
 
 async def test_a_failed_build_says_why(subject: Subject) -> None:
-    file = ModelFile(path="Dockerfile", sha256=hashlib.sha256(FAILING).hexdigest(), size_bytes=len(FAILING))
-    recipe = EnvironmentRecipe(context=[file], dockerfile_path="Dockerfile")
+    recipe = EnvironmentRecipe(context=[context_file("Dockerfile", FAILING)], dockerfile_path="Dockerfile")
     done = await subject.finish(BuildRequest(recipe, read_file, 60))
     assert done.state == "Failed"
     expected = "ended as Failed" if subject.acr else "Dockerfile is built by Azure Container Registry"
+    if isinstance(subject.builder, EngineEnvironmentBuilder):
+        expected = "the image cannot be built by"
     assert expected in done.reason
 
 
@@ -135,7 +169,7 @@ async def test_what_a_builder_lacks_is_named_before_anything_is_begun(subject: S
     done = await subject.builder.advance(BuildRequest(recipe, read_file, 60), "")
     assert done.state == "Failed"
     assert all(one in done.reason for one in lacking)
-    if subject.acr is None:
+    if isinstance(subject.builder, LocalEnvironmentBuilder):
         assert any("conda package numpy=1.20" in one for one in lacking)
         assert subject.builder.lacks(EnvironmentRecipe(python_version="3.11", lock=["a"])) == ()
 
@@ -198,9 +232,9 @@ async def test_what_nobody_keeps_is_collected(subject: Subject) -> None:
         assert gone == ()
         return
     assert gone == (other.recipe.identity,)
-    assert subject.local().ready(request.recipe.identity) is not None
-    assert not (subject.folder / "environments" / other.recipe.identity).exists()
-    shutil.rmtree(subject.folder / "environments")
+    assert await subject.builder.collect(kept, later) == ()
+    for one in (request, other):
+        assert (await subject.finish(one)).state == "Succeeded"
 
 
 async def test_the_azure_builder_sends_its_token_nowhere_else(subject: Subject) -> None:

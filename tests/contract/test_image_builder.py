@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ import pytest
 from shared.adapters.azure.acr_images import MAX_MODEL_BYTES, AcrImageBuilder
 from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.local.image_builder import LocalImageBuilder
+from shared.adapters.local.layout_locks import in_use
+from shared.packaging.descriptor import Descriptor
+from shared.packaging.layout import read_index, ref_name, verify_blob
+from shared.packaging.reachable import blobs_of
 from shared.packaging.registry import ImageRegistry
 from shared.ports import BuildProgress, ImageBuilder, ImageRequest
 from shared.resources.image import ImageRecipe
@@ -178,3 +183,79 @@ async def test_one_that_was_killed_leaves_nothing_that_is_taken_for_an_image(sub
     other = await Subject(clean, None, subject.folder).finish(request)
     assert done.location.rpartition("@")[2] == other.location.rpartition("@")[2]
     assert not list((subject.folder / "images").glob(".work-*"))
+
+
+def verified(subject: Subject, done: BuildProgress) -> set[str]:
+    """The blobs of an image that is whole."""
+    layout, digest = subject.folder / "images", done.location.rpartition("@")[2]
+    entry = next(one for one in read_index(layout) if one["digest"] == digest)
+    blobs = {one.digest for one in blobs_of(layout, Descriptor.parse(entry, "index.json"))}
+    for blob in blobs:
+        verify_blob(layout, blob)
+    return blobs
+
+
+def stored(subject: Subject) -> set[str]:
+    return {f"sha256:{one.name}" for one in (subject.folder / "images" / "blobs" / "sha256").iterdir()}
+
+
+async def test_what_nobody_keeps_is_collected_with_what_only_it_has(subject: Subject) -> None:
+    kept, other = subject.request(), subject.request(model_version="4")
+    done = [await subject.finish(one) for one in (kept, other)]
+    later = datetime.now(UTC) + timedelta(hours=1)
+    names = {kept.recipe.identity}
+    assert await subject.builder.collect(names, later - timedelta(days=1)) == ()  # they are too young
+    if subject.acr is not None:
+        assert await subject.builder.collect(names, later) == ()
+        return
+    alone = verified(subject, done[1]) - verified(subject, done[0])
+    assert alone
+    assert await subject.builder.collect(names, later) == (other.recipe.identity,)
+    assert not alone & stored(subject)
+    blobs = verified(subject, done[0])
+    assert len(stored(subject) - blobs) > 0  # its bill of materials
+    assert len(read_index(subject.folder / "images")) == 2
+    assert await subject.builder.collect((), later) == (kept.recipe.identity,)
+    assert stored(subject) == set()
+    assert not list((subject.folder / "images" / "layers").iterdir())
+    again = await subject.finish(kept)
+    assert again.location == done[0].location
+    verified(subject, again)
+
+
+async def test_nothing_is_collected_while_something_is_made(subject: Subject) -> None:
+    if subject.acr is not None:
+        pytest.skip("only of a builder on this machine")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    done = await subject.finish(subject.request())
+    async with in_use(subject.folder / "images"):
+        assert await subject.builder.collect((), later) == ()
+    verified(subject, done)
+    assert await subject.builder.collect((), later) != ()
+
+
+async def test_what_is_made_stays_whole_while_others_are_collected(subject: Subject) -> None:
+    if subject.acr is not None:
+        pytest.skip("only of a builder on this machine")
+    collector = LocalImageBuilder(subject.folder / "images", no_registry)
+    gone: list[str] = []
+    ended = asyncio.Event()
+
+    async def collects() -> None:
+        while not ended.is_set():
+            before = datetime.now(UTC)
+            gone.extend(await collector.collect((), before))
+            await asyncio.sleep(0.005)
+
+    task = asyncio.create_task(collects())
+    for number in range(4):
+        request = subject.request(model_version=str(number % 2))
+        async with in_use(subject.folder / "images"):  # from here on it stays
+            done = await subject.finish(request)
+            assert (done.state, done.reason) == ("Succeeded", "")
+            assert request.recipe.identity in {ref_name(one) for one in read_index(subject.folder / "images")}
+            verified(subject, done)
+        assert (await subject.finish(subject.request(model_version="other"))).state == "Succeeded"
+    ended.set()
+    await task
+    assert gone

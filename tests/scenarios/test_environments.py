@@ -38,7 +38,7 @@ async def index() -> AsyncIterator[PackageIndex]:
 
 @pytest.fixture
 def plane(tmp_path: Path, index: PackageIndex) -> ControlPlane:
-    return make_plane(tmp_path / "data", package_index_url=index.url)
+    return make_plane(tmp_path / "data", package_index_url=index.url, container_engine="none")
 
 
 async def declare(plane: ControlPlane, files: dict[str, str]) -> None:

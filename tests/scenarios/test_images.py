@@ -64,7 +64,7 @@ async def call(plane: ControlPlane, operation: str, status: int, body: Any = Non
         method="POST", url="", headers=headers, query={}, route=route, body=content, request_id="r", easy_auth=False
     )
     given = await answer(operation, request, plane)
-    document = json.loads(given.body())
+    document = json.loads(given.body() or b"null")
     assert given.status == status, document
     return document
 
@@ -176,3 +176,47 @@ async def test_a_base_image_that_is_not_there_is_a_failure_with_its_name(tmp_pat
     root(tmp_path / "root")
     assert (await packaged(plane))["phase"] == "Succeeded"
     await look(plane)
+
+
+async def images_of(plane: ControlPlane) -> dict[str, Any]:
+    listed = await call(plane, "list_images", 200)
+    return {one["image_id"]: one for one in listed["items"]}
+
+
+async def test_the_image_of_an_archived_model_goes_after_the_retention(tmp_path: Path) -> None:
+    plane = await prepared(tmp_path, artifact_retention_s=0.5)
+    image = await packaged(plane)
+    layout = tmp_path / "data" / "images"
+    assert await plane.image_garbage.collect() == ()
+    assert (await images_of(plane))[image["image_id"]]["unused"] == ""
+    await plane.deps.lifecycle.set_archived("diabetes", "1", True, CAUSE)
+    assert await plane.image_garbage.collect() == ()
+    marked = (await images_of(plane))[image["image_id"]]
+    assert marked["unused"] == "the model diabetes:1 is archived or deleted"
+    assert marked["unused_since"] is not None
+    asked = {"environment": "serve:1"}
+    again = await call(plane, "package_model", 200, asked, name="diabetes", version="1")  # so it is needed after all
+    assert (again["unused"], again["unused_since"]) == ("", None)
+    gone: tuple[str, ...] = ()
+    async with asyncio.timeout(30):
+        while not gone:
+            gone = await plane.image_garbage.collect()
+            await asyncio.sleep(0.1)
+    assert gone == (image["image_id"],)
+    assert await images_of(plane) == {}
+    assert not list((layout / "blobs" / "sha256").iterdir())
+    await call(plane, "delete_model_version", 204, name="diabetes", version="1")
+
+
+async def test_an_image_whose_place_was_taken_is_unused_and_can_be_deleted(tmp_path: Path) -> None:
+    plane = await prepared(tmp_path)
+    first = await packaged(plane)
+    other = make_plane(tmp_path / "data", image_base=str(root(tmp_path / "another")))
+    second = await packaged(other)
+    assert second["image_id"] != first["image_id"]
+    assert await other.image_garbage.collect() == ()
+    found = await images_of(other)
+    assert found[first["image_id"]]["unused"] == f"{second['image_id']} took its place"
+    assert found[second["image_id"]]["unused"] == ""
+    await call(other, "delete_image", 204, image_id=first["image_id"])
+    await call(other, "get_image", 404, image_id=first["image_id"])

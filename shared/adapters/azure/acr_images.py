@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime
 from pathlib import Path
 
 from shared.adapters.azure.acr_runs import AcrRuns
@@ -67,6 +68,10 @@ class AcrImageBuilder:
     async def cancel(self, identity: str, run_id: str) -> None:
         """See ImageBuilder."""
         await self._runs.cancel(run_id)
+
+    async def collect(self, keep: Collection[str], before: datetime) -> tuple[str, ...]:
+        """See ImageBuilder: the registry's retention policy removes images."""
+        return ()
 
 
 async def _entry(file: ModelFile, request: ImageRequest, path: Path) -> Entry:

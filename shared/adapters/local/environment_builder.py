@@ -37,7 +37,9 @@ class LocalEnvironmentBuilder:
         """See EnvironmentBuilder: images and conda packages cannot be had on this machine."""
         lacking = [f"conda package {spec}: only an image build has conda" for spec in recipe.conda_packages]
         if recipe.context:
-            lacking.append(f"{recipe.dockerfile_path}: a Dockerfile is built by Azure Container Registry")
+            lacking.append(
+                f"{recipe.dockerfile_path}: a Dockerfile is built by Azure Container Registry or a container engine"
+            )
         if recipe.os_type != platform.system().lower() and not (recipe.os_type == "linux" and os.name == "posix"):
             lacking.append(f"os_type {recipe.os_type}: this machine has {platform.system()}")
         return tuple(lacking)

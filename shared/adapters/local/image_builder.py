@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from datetime import datetime
 from pathlib import Path
 
 from shared.adapters.local.builds import LocalBuilds, Made, Say
 from shared.adapters.local.image_layers import MODELS, PACKAGES, SERVER_PACKAGES, UV_PLATFORM, ImageLayers
+from shared.adapters.local.layout_garbage import collect_layout, used_now
+from shared.adapters.local.layout_locks import in_use, index_alone
 from shared.environments.lock import read_lock
 from shared.errors import NotFound
 from shared.packaging.base import BaseImage, base_of_layout, base_of_manifest, base_of_root
@@ -18,6 +20,7 @@ from shared.packaging.descriptor import Descriptor
 from shared.packaging.image import ImageConfig, assemble, write_index
 from shared.packaging.layout import read_index, ref_name
 from shared.packaging.lock import packages_of_lock
+from shared.packaging.reachable import size_of
 from shared.packaging.reference import parse_reference, with_host
 from shared.packaging.referrers import attached
 from shared.packaging.registry import ImageRegistry
@@ -29,6 +32,7 @@ from shared.resources.image import ImageRecipe
 
 PORT = 5001  # Azure ML's for inference servers
 USER = "65532:65532"  # no root, as in distroless images
+_OF_LAYOUT = re.compile(r"oci:(.+):[0-9a-f]{64}@(sha256:[0-9a-f]{64})")  # where environments that are images are
 
 
 class LocalImageBuilder:
@@ -76,11 +80,19 @@ class LocalImageBuilder:
         """See ImageBuilder."""
         await self._builds.cancel(identity)
 
+    async def collect(self, keep: Collection[str], before: datetime) -> tuple[str, ...]:
+        """See ImageBuilder."""
+        gone = await asyncio.to_thread(collect_layout, self._layout, keep, before)
+        for identity in gone:
+            self._builds.forget(identity)
+        return gone
+
     async def _build(self, request: ImageRequest, say: Say) -> Made:
-        async with asyncio.timeout(request.timeout_s):
+        async with asyncio.timeout(request.timeout_s), in_use(self._layout):
             image = self._made(request.recipe.identity)
             if image is None:
                 image = await self._package(request, say)
+            used_now(self._layout, image.digest)
             return await self._pushed(image, request.recipe, say)
 
     def _made(self, identity: str) -> Descriptor | None:
@@ -112,18 +124,20 @@ class LocalImageBuilder:
                 for some, target in ((pins, PACKAGES), (own, SERVER_PACKAGES))
                 if some
             ]
-            with self._alone():
+            with index_alone(self._layout):
                 image = assemble(self._layout, [*below, *above], _config(recipe), platform=platform, base=base)
                 attach_sbom(self._layout, image, bill)
             images.append(image)
-        with self._alone():
+        with index_alone(self._layout):
             named = write_index(self._layout, images, recipe.identity)
         say(f"image {named.digest}")
         return named
 
     async def _base(self, base_image: str, platform: str, say: Say) -> BaseImage:
         path = Path(base_image)
-        if (path / "oci-layout").exists():
+        if (of_layout := _OF_LAYOUT.fullmatch(base_image)) is not None:
+            base = await asyncio.to_thread(base_of_manifest, Path(of_layout[1]), of_layout[2], platform)
+        elif (path / "oci-layout").exists():
             base = await asyncio.to_thread(base_of_layout, path, None, platform)
         elif path.exists():
             base = await asyncio.to_thread(base_of_root, path, self._layout, platform=platform)
@@ -139,27 +153,20 @@ class LocalImageBuilder:
         return base
 
     async def _pushed(self, image: Descriptor, recipe: ImageRecipe, say: Say) -> Made:
+        size_bytes = await asyncio.to_thread(size_of, self._layout, image)
         if self._target is None:
-            return Made(f"oci:{self._layout}:{recipe.identity}@{image.digest}", image.size_bytes)
+            return Made(f"oci:{self._layout}:{recipe.identity}@{image.digest}", size_bytes)
         registry = self._open_registry(self._target.registry)
         digest = await registry.push(self._layout, image, self._target.repository, recipe.identity)
         for bill in attached(self._layout, image):
             await registry.push(self._layout, bill, self._target.repository)
         say(f"pushed to {self._target.registry}/{self._target.repository}")
-        return Made(f"{self._target.registry}/{self._target.repository}@{digest}", image.size_bytes)
+        return Made(f"{self._target.registry}/{self._target.repository}@{digest}", size_bytes)
 
     def _bill(self, request: ImageRequest) -> bytes:
         recipe = request.recipe
         model = Model(recipe.model_name, recipe.model_version, {file.path: file.sha256 for file in recipe.files})
         return sbom(recipe.model_name, recipe.model_version, packages_of_lock(request.lock), [model])
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Nobody else on this machine writes the layout's index while the context lasts: milliseconds."""
-        self._layout.mkdir(parents=True, exist_ok=True)
-        with (self._layout / ".index.lock").open("w") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
-            yield
 
 
 def _config(recipe: ImageRecipe) -> ImageConfig:

@@ -42,6 +42,8 @@ class EnvironmentVersion(Document):
     identity: str = Field(description="hash of base image, build steps and locked packages; empty while not locked")
     packages: list[str] = Field(description="NAME==VERSION of the lock")
     locked_from: str = Field(description="the version whose pins were kept; empty for none")
+    base_image: str | None = Field(description="what it rests on, as declared; null: the builder's own")
+    base_digest: str | None = Field(description="which image that was when it was locked; null where nobody could say")
     location: str = Field(description="a folder, or an image by digest; empty while it is not built")
     outdated: str = Field(description="why it should be built again; empty when it should not")
     archived: bool
@@ -57,7 +59,7 @@ class EnvironmentVersion(Document):
     ) -> EnvironmentVersion:
         """The answer for a stored version."""
         status = EnvironmentVersionStatus.model_validate(resource.status)
-        shared = {"phase", "identity", "packages", "locked_from", "location", "outdated", "archived", "conditions"}
+        shared = set(EnvironmentVersionStatus.model_fields) & set(cls.model_fields)
         return cls(
             **status.model_dump(include=shared),
             name=resource.name,
@@ -76,6 +78,20 @@ class EnvironmentVersion(Document):
 class EnvironmentVersionPage(Document):
     items: list[EnvironmentVersion]
     continuation: str | None
+
+
+class UnresolvedImage(Document):
+    """A base image of which nobody could say whether it changed."""
+
+    image: str
+    reason: str
+
+
+class EnvironmentCheck(Document):
+    """What looking at all base images came to."""
+
+    items: list[EnvironmentVersion] = Field(description="the versions that should be built again")
+    unresolved: list[UnresolvedImage]
 
 
 class EnvironmentText(Document):

@@ -39,7 +39,9 @@ class Image(Document):
     entry_script: str
     location: str = Field(description="its reference by digest; empty while it is not packaged")
     digest: str
-    size_bytes: int
+    size_bytes: int = Field(description="of all its blobs; 0 when it is not known")
+    unused: str = Field(description="why nobody needs it any more; empty while somebody may")
+    unused_since: datetime | None = Field(description="when that was found out; it goes a retention later")
     log_tail: list[str] = Field(description="the last lines the builder printed")
     conditions: list[Condition]
     started_at: datetime | None
@@ -52,7 +54,7 @@ class Image(Document):
         """The answer for a stored image."""
         spec = ImageSpec.model_validate(resource.spec)
         status = ImageStatus.model_validate(resource.status)
-        shared = {"phase", "location", "digest", "size_bytes", "log_tail", "conditions", "started_at", "finished_at"}
+        shared = set(ImageStatus.model_fields) & set(cls.model_fields)
         recipe = spec.recipe
         return cls(
             **status.model_dump(include=shared),
