@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 
-from shared.commit import Committer, Current, Draft, TransactionalStore
-from shared.errors import Invalid, NotFound
+from shared.commit import Committer, TransactionalStore
 from shared.optimization.kinds import kind_named
 from shared.packaging.samples import sample_of
+from shared.packaging.work import Work
 from shared.ports import ArtifactStore
 from shared.registry.models import Registry
-from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
+from shared.resources.base import Cause, Resource
 from shared.resources.model import ModelSpec
 from shared.resources.optimization import Tolerances
 from shared.resources.optimization_job import KIND, OPTIMIZATION_TERMINAL, OptimizationSpec, OptimizationStatus
@@ -25,19 +24,13 @@ class Optimizations:
     def __init__(
         self, store: TransactionalStore, committer: Committer, registry: Registry, artifacts: ArtifactStore
     ) -> None:
-        self._store = store
-        self._committer = committer
+        self._work = Work(KIND, "optimisation", "slipway optimization list", OPTIMIZATION_TERMINAL, store, committer)
         self._registry = registry
         self._artifacts = artifacts
 
     async def get(self, optimization_id: str) -> Resource:
         """One optimisation. Raises NotFound."""
-        found = await self._store.read(ResourceKey(KIND, optimization_id)) if is_valid_name(optimization_id) else None
-        if found is None:
-            raise NotFound(
-                f"there is no optimisation {optimization_id[:80]!r}", remedy="`slipway optimization list` shows all"
-            )
-        return found
+        return await self._work.get(optimization_id)
 
     async def ask(
         self,
@@ -68,25 +61,8 @@ class Optimizations:
             register_as=register_as or version.name + SUFFIX,
             references=[str(version.key)],
         )
-        key = ResourceKey(KIND, f"o-{secrets.token_hex(8)}")
-        status = OptimizationStatus().model_dump(mode="json")
-
-        async def change(current: Current) -> Sequence[Draft]:
-            return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
-
-        await self._committer.transact((key,), change, cause)
-        return await self.get(key.name)
+        return await self._work.begin(f"o-{secrets.token_hex(8)}", spec, OptimizationStatus(), cause)
 
     async def cancel(self, optimization: Resource, cause: Cause) -> Resource:
         """Have an optimisation end. Raises Invalid for one that has ended."""
-        if (phase := optimization.status["phase"]) in OPTIMIZATION_TERMINAL:
-            raise Invalid(f"{optimization.key} is {phase}: there is nothing to cancel")
-
-        async def change(current: Current) -> Sequence[Draft]:
-            found = current[optimization.key]
-            if found is None or not found.unfinished:
-                return ()
-            return (Draft.of(found, status={**found.status, "cancel_requested": True}),)
-
-        await self._committer.transact((optimization.key,), change, cause)
-        return await self.get(optimization.name)
+        return await self._work.cancel(optimization, cause)

@@ -3,13 +3,12 @@ shared.resources.optimization."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
 
-from shared.resources.base import Document, Status
-from shared.resources.build import StoredText
+from shared.resources.base import Document
+from shared.resources.build import StoredText, WorkStatus
 from shared.resources.model import ModelFile
 from shared.resources.optimization import OptimizationResult, Tolerances
 
@@ -52,14 +51,9 @@ class OptimizationSpec(Document):
     references: list[str] = Field(default_factory=list)  # what it is about: KIND/NAME:VERSION
 
 
-class OptimizationStatus(Status):
+class OptimizationStatus(WorkStatus):
     """What is so of an optimisation."""
 
     phase: OptimizationPhase = OptimizationPhase.PENDING
-    run_id: str = ""  # the optimiser's name of the run under way or done
-    cancel_requested: bool = False  # whether somebody wants it to end
-    log_tail: list[str] = Field(default_factory=list)  # the last lines of its progress
     result: OptimizationResult | None = None  # the variants; None before it ended
     registered: str = ""  # NAME:VERSION of the best variant; "" for none
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
