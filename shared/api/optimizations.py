@@ -19,6 +19,7 @@ async def optimize_model(request: ApiRequest, plane: ControlPlane) -> ApiRespons
         source_kind=asked.source_kind,
         framework_version=asked.framework_version,
         tolerances=asked.tolerances,
+        variants=asked.variants,
         register_as=asked.register_as,
     )
     return await looked_at(made, plane, "optimizations", doc.Optimization.of)

@@ -20,10 +20,17 @@ from shared.cli.work_commands import Work, add_commands, watched
 @click.option("--sample", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Rows, .csv or .json.")
 @click.option("--kind", default="", help="sklearn, xgboost, lightgbm, pytorch, tensorflow, onnx [the files tell].")
 @click.option("--framework-version", default="", help="The model was made by [the files tell, else the newest].")
+@click.option("--variant", "variants", multiple=True, help="graph, float16, int8-dynamic...; repeatable [all].")
 @click.option("--as", "register_as", default="", metavar="NAME", help="Name of the derived model [NAME-onnx].")
 @common_options
 def optimize_model(
-    options: Options, reference: str, sample: Path | None, kind: str, framework_version: str, register_as: str
+    options: Options,
+    reference: str,
+    sample: Path | None,
+    kind: str,
+    framework_version: str,
+    variants: tuple[str, ...],
+    register_as: str,
 ) -> None:
     """Convert a model to ONNX, verify and measure variants of it, register the best, and wait for it."""
     name, version = model_reference(reference)
@@ -32,6 +39,8 @@ def optimize_model(
         "framework_version": framework_version,
         "register_as": register_as,
     }
+    if variants:
+        body["variants"] = list(variants)
     if sample is not None:
         body |= {"sample": sample.read_text(), "sample_name": sample.name}
     with Api(options) as api:

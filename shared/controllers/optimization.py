@@ -10,6 +10,7 @@ from shared.resources.base import Cause, Condition, ConditionStatus, Resource, w
 from shared.resources.model import ModelDeclaration, ModelFile
 from shared.resources.optimization import OptimizationResult, VariantResult
 from shared.resources.optimization_job import (
+    OPTIMIZATION_ID,
     OPTIMIZATION_TERMINAL,
     OPTIMIZATION_TRANSITIONS,
     OptimizationPhase,
@@ -64,7 +65,7 @@ async def _registered(
     """NAME:VERSION of the best variant, derived from its model; registering it again finds it."""
     gain = best.gain
     facts = {
-        "slipway.optimization.id": optimization_id,
+        OPTIMIZATION_ID: optimization_id,
         "slipway.optimization.variant": best.variant.value,
         "slipway.optimization.gain": f"{gain.value:.2f}" if gain else "",
         "slipway.optimization.gain_95": f"{gain.low:.2f}-{gain.high:.2f}" if gain else "",

@@ -12,6 +12,7 @@ from shared.packaging.work import Work, built_environment, check_entry_script
 from shared.ports import ArtifactStore
 from shared.registry.models import Registry
 from shared.resources.base import Cause, Resource
+from shared.resources.build import StoredText
 from shared.resources.model import ModelSpec
 from shared.resources.profile import KIND, PROFILE_TERMINAL
 from shared.resources.profile_job import ProfileSpec, ProfileStatus
@@ -26,7 +27,7 @@ class ProfileAsked:
     p99_ms: float
     max_memory_gb: float
     entry_script: str
-    sample: str | None  # None: the model's own
+    sample: str | StoredText | None  # None: the model's own
     sample_name: str
 
 
@@ -50,9 +51,10 @@ class Profiles:
         """One profile. Raises NotFound."""
         return await self._work.get(profile_id)
 
-    async def ask(self, model: tuple[str, str], asked: ProfileAsked, cause: Cause) -> Resource:
-        """A new profile of a version. Raises NotFound, and Invalid for an environment not built, an entry script that
-        is no file of the model, and when there is no sample."""
+    async def ask(self, model: tuple[str, str], asked: ProfileAsked, cause: Cause, *, profile_id: str = "") -> Resource:
+        """A new profile of a version; with an id the one that has it, when there is one. Raises NotFound, and
+        Invalid for an environment not built, an entry script that is no file of the model, and when there is no
+        sample."""
         version = await self._registry.get(*model)
         used = await built_environment(self._environments, asked.environment)
         files = ModelSpec.model_validate(version.spec).files
@@ -71,7 +73,7 @@ class Profiles:
             max_memory_gb=asked.max_memory_gb,
             references=[str(version.key), str(used.key)],
         )
-        return await self._work.begin(f"p-{secrets.token_hex(8)}", spec, ProfileStatus(), cause)
+        return await self._work.begin(profile_id or f"p-{secrets.token_hex(8)}", spec, ProfileStatus(), cause)
 
     async def cancel(self, profile: Resource, cause: Cause) -> Resource:
         """Have a profile end. Raises Invalid for one that has ended."""

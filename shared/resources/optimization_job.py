@@ -10,9 +10,10 @@ from pydantic import Field
 from shared.resources.base import Document
 from shared.resources.build import StoredText, WorkStatus
 from shared.resources.model import ModelFile
-from shared.resources.optimization import OptimizationResult, Tolerances
+from shared.resources.optimization import OptimizationResult, Tolerances, Variant
 
 KIND = "optimization"
+OPTIMIZATION_ID = "slipway.optimization.id"  # property of a derived version: which optimisation made it
 
 
 class OptimizationPhase(StrEnum):
@@ -47,6 +48,7 @@ class OptimizationSpec(Document):
     sample: StoredText  # rows
     sample_name: str  # the sample's file name, whose end says its format
     tolerances: Tolerances = Field(default_factory=Tolerances)  # of what is the same output
+    variants: list[Variant] = Field(default_factory=lambda: list(Variant))  # that are made and may be registered
     register_as: str  # name of the model that the best variant becomes a version of
     references: list[str] = Field(default_factory=list)  # what it is about: KIND/NAME:VERSION
 
