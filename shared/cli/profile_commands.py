@@ -145,7 +145,9 @@ def _measured(result: dict[str, Any]) -> list[tuple[str, str | None]]:
         values = [result.get(name) for name in names]
         return None if None in values else form.format(*values)
 
+    threads = "{} threads, batches of up to {} rows after {:g} ms"
     return [
+        ("server", figure(threads, "recommendedThreads", "recommendedMaxBatchRows", "recommendedBatchDelayInMs")),
         ("latency", figure("p50 {:.1f} ms, p99 {:.1f} ms", "latencyPercentile50InMs", "latencyPercentile99InMs")),
         ("highest rate", figure("{:g}/s", "maxQueriesPerSecond")),
         ("most used", figure("{:.2f} CPU, {:.2f} GB", "maxUtilizedCpu", "maxUtilizedMemoryInGB")),

@@ -19,6 +19,7 @@ from shared.profiling.profile import Progress, profile
 from shared.profiling.samples import read_samples
 from shared.profiling.search import CURVE_POINTS, Measure
 from shared.profiling.server import ServerFailed, ServerPlan, serving
+from shared.profiling.server_settings import ServerSettings
 from shared.profiling.verdicts import Verdict, verdict
 from shared.resources.profile import LoadPoint, ProfileResult, ProfileState
 from tests.scenarios.local_host import ROOT
@@ -197,7 +198,9 @@ async def test_a_recommendation_is_enough_and_half_of_it_is_not(tmp_path: Path, 
     assert result.recommended_cpu is not None
     assert result.recommended_memory_in_gb is not None
     cpu, memory_gb = result.recommended_cpu, result.recommended_memory_in_gb
-    assert await deployed(plan, [(cpu, memory_gb), (cpu / 2, memory_gb), (cpu / 2, memory_gb / 2)]) == [
+    delay_ms = result.recommended_batch_delay_in_ms or 0.0
+    used = ServerSettings(result.recommended_threads or 0, result.recommended_max_batch_rows or 0, delay_ms)
+    assert await deployed(plan, used, [(cpu, memory_gb), (cpu / 2, memory_gb), (cpu / 2, memory_gb / 2)]) == [
         Verdict.MEETS,
         Verdict.FAILS,
         Verdict.FAILS,
@@ -220,25 +223,28 @@ async def cpu_s_per_query(plan: ProfilePlan) -> float:
     return median(costs)
 
 
-async def deployed(plan: ProfilePlan, limits: list[tuple[float, float]]) -> list[Verdict]:
+async def deployed(plan: ProfilePlan, used: ServerSettings, limits: list[tuple[float, float]]) -> list[Verdict]:
     """Whether servers with exactly these limits of CPU and memory meet the target at the target's own rate, in rounds:
     what the machine does meanwhile happens to all of them."""
     points: list[list[LoadPoint]] = [[] for _ in limits]
     while Verdict.OPEN in (found := [verdict(plan.target, of_one) for of_one in points]):
         for place, (cpu, memory_gb) in enumerate(limits):
             if found[place] is Verdict.OPEN:
-                points[place].append(await measured(plan, cpu, memory_gb, len(points[place])))
+                points[place].append(await measured(plan, used, cpu, memory_gb, len(points[place])))
                 print(points[place][-1])
     return found
 
 
-async def measured(plan: ProfilePlan, cpu: float, memory_gb: float, number: int) -> LoadPoint:
+async def measured(plan: ProfilePlan, used: ServerSettings, cpu: float, memory_gb: float, number: int) -> LoadPoint:
     cores = divided_cores()
-    server_plan = ServerPlan(plan.model, plan.entry_script, start_timeout_s=plan.start_timeout_s, cores=cores.server)
+    server_plan = ServerPlan(
+        plan.model, plan.entry_script, start_timeout_s=plan.start_timeout_s, cores=cores.server, settings=used
+    )
     probe = Probe(read_samples(plan.sample), plan.path, plan.request_timeout_s, cores.generator, seed=99)
     try:
         async with serving(server_plan, Limits(cpu, round(memory_gb * GB))) as server:
             await probe.warm_up(server)
-            return await probe.measure(server, Measure("verification", cpu, memory_gb, plan.target_rps), number)
+            step = Measure("verification", cpu, memory_gb, plan.target_rps, used)
+            return await probe.measure(server, step, number)
     except ServerFailed as error:
         return LoadPoint(purpose="verification", cpu=cpu, memory_in_gb=memory_gb, problem=str(error))
