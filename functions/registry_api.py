@@ -77,6 +77,13 @@ async def get_model_policy(req: func.HttpRequest) -> func.HttpResponse:
     return await answer("get_model_policy", req)
 
 
+@bp.function_name("get_automation_policy")
+@bp.route("policies/automation", methods=["GET"])
+async def get_automation_policy(req: func.HttpRequest) -> func.HttpResponse:
+    """The policy of what is done by itself."""
+    return await answer("get_automation_policy", req)
+
+
 @bp.function_name("test_model_policy")
 @bp.route("policies/model/test", methods=["POST"])
 async def test_model_policy(req: func.HttpRequest) -> func.HttpResponse:

@@ -18,7 +18,8 @@ def _upload_of(event: Event) -> tuple[ResourceKey, ...]:
 
 
 def _version_of(event: Event) -> tuple[ResourceKey, ...]:
-    """The version that was registered: its files are looked into."""
+    """The version that was registered, optimised or profiled: its files are looked into, and what is still to be done
+    with it by itself goes on."""
     name, version = event.data.get("modelName"), event.data.get("modelVersion")
     if not isinstance(name, str) or not isinstance(version, str | int) or version == "":
         return ()
@@ -35,6 +36,10 @@ def _declared(event: Event) -> tuple[ResourceKey, ...]:
 
 REACTIONS: dict[str, Callable[[Event], tuple[ResourceKey, ...]]] = {
     types.MODEL_REGISTERED: _version_of,
+    types.MODEL_OPTIMIZED: _version_of,
+    types.MODEL_NOT_OPTIMIZED: _version_of,
+    types.MODEL_PROFILED: _version_of,
+    types.MODEL_PROFILE_FAILED: _version_of,
     types.UPLOAD_REGISTERED: _upload_of,
     types.RESOURCE_DECLARED: _declared,
     types.RESOURCE_UPDATED: _declared,

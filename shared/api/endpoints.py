@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.api.documents import endpoints as doc
 from shared.api.message import ApiRequest, ApiResponse
+from shared.api.work import newest_first
 from shared.bootstrap import ControlPlane
 from shared.controllers.endpoint import deployments_of
 from shared.controllers.loop import WorkMessage
@@ -60,10 +61,7 @@ async def start_rollout(request: ApiRequest, plane: ControlPlane) -> ApiResponse
 
 async def list_rollouts(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Rollouts, newest first."""
-    query = ResourceQuery(ROLLOUT, sort="created", descending=True, limit=request.limit(), after=request.continuation)
-    page = await plane.deps.store.list_resources(query)
-    items = [doc.Rollout.of(one).model_dump(mode="json") for one in page.items]
-    return ApiResponse(200, {"items": items, "continuation": page.continuation})
+    return await newest_first(request, plane, ROLLOUT, doc.Rollout.of)
 
 
 async def get_rollout(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

@@ -11,7 +11,15 @@ from shared.api.search import time_of
 from shared.bootstrap import ControlPlane
 from shared.errors import NotFound
 from shared.ports import ANY_KIND, RecordQuery, ResourceQuery
-from shared.registry.policies import POLICY_PATH, Candidate, compiled, violations
+from shared.registry.policies import (
+    AUTOMATION_FILE,
+    AUTOMATION_PATH,
+    POLICY_PATH,
+    Candidate,
+    compiled,
+    read_automation,
+    violations,
+)
 from shared.resources.model import KIND
 
 
@@ -21,6 +29,15 @@ async def get_model_policy(request: ApiRequest, plane: ControlPlane) -> ApiRespo
     if text is None:
         raise NotFound(f"there is no {POLICY_PATH}: every model is accepted", remedy="put a JSON Schema there")
     return ApiResponse(200, {"path": POLICY_PATH, "text": text})
+
+
+async def get_automation_policy(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """The policy of what is done with new versions by itself; 422 with all that is wrong for one that is none."""
+    text = await plane.deps.policies.text(AUTOMATION_FILE)
+    if text is None:
+        raise NotFound(f"there is no {AUTOMATION_PATH}: only what a model.yml says is done", remedy="put rules there")
+    read_automation(text.encode())
+    return ApiResponse(200, {"path": AUTOMATION_PATH, "text": text})
 
 
 async def test_model_policy(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

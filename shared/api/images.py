@@ -6,9 +6,9 @@ import json
 
 from shared.api.documents import images as doc
 from shared.api.message import ApiRequest, ApiResponse
+from shared.api.work import newest_first
 from shared.bootstrap import ControlPlane
 from shared.controllers.loop import WorkMessage
-from shared.ports import ResourceQuery
 from shared.resources.base import Resource
 from shared.resources.image import KIND, ImageStatus
 
@@ -26,10 +26,7 @@ async def package_model(request: ApiRequest, plane: ControlPlane) -> ApiResponse
 
 async def list_images(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Images, newest first."""
-    query = ResourceQuery(KIND, sort="created", descending=True, limit=request.limit(), after=request.continuation)
-    page = await plane.deps.store.list_resources(query)
-    items = [doc.Image.of(one).model_dump(mode="json") for one in page.items]
-    return ApiResponse(200, {"items": items, "continuation": page.continuation})
+    return await newest_first(request, plane, KIND, doc.Image.of)
 
 
 async def get_image(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

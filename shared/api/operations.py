@@ -79,6 +79,14 @@ LIFECYCLE = (
 GOVERNANCE = (
     Operation("get_model_policy", "GET", "policies/model", governance.get_model_policy, {200: doc.PolicyText}, (404,)),
     Operation(
+        "get_automation_policy",
+        "GET",
+        "policies/automation",
+        governance.get_automation_policy,
+        {200: doc.PolicyText},
+        (404, 422),
+    ),
+    Operation(
         "test_model_policy",
         "POST",
         "policies/model/test",

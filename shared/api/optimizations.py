@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from shared.api.documents import optimizations as doc
 from shared.api.message import ApiRequest, ApiResponse
+from shared.api.work import looked_at, newest_first
 from shared.bootstrap import ControlPlane
-from shared.controllers.loop import WorkMessage
-from shared.ports import ResourceQuery
-from shared.resources.base import Resource
 from shared.resources.optimization_job import KIND
 
 
@@ -21,17 +19,15 @@ async def optimize_model(request: ApiRequest, plane: ControlPlane) -> ApiRespons
         source_kind=asked.source_kind,
         framework_version=asked.framework_version,
         tolerances=asked.tolerances,
+        variants=asked.variants,
         register_as=asked.register_as,
     )
-    return await _looked_at(made, plane)
+    return await looked_at(made, plane, "optimizations", doc.Optimization.of)
 
 
 async def list_optimizations(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Optimisations, newest first."""
-    query = ResourceQuery(KIND, sort="created", descending=True, limit=request.limit(), after=request.continuation)
-    page = await plane.deps.store.list_resources(query)
-    items = [doc.Optimization.of(one).model_dump(mode="json") for one in page.items]
-    return ApiResponse(200, {"items": items, "continuation": page.continuation})
+    return await newest_first(request, plane, KIND, doc.Optimization.of)
 
 
 async def get_optimization(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
@@ -43,10 +39,5 @@ async def get_optimization(request: ApiRequest, plane: ControlPlane) -> ApiRespo
 async def cancel_optimization(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """End an optimisation."""
     found = await plane.optimizations.get(request.route["optimization_id"])
-    return await _looked_at(await plane.optimizations.cancel(found, request.cause), plane)
-
-
-async def _looked_at(optimization: Resource, plane: ControlPlane) -> ApiResponse:
-    await plane.loop.enqueue(WorkMessage(optimization.key))
-    headers = {"Location": f"/api/optimizations/{optimization.name}", "Retry-After": "1"}
-    return ApiResponse(202, doc.Optimization.of(optimization).model_dump(mode="json"), headers)
+    canceled = await plane.optimizations.cancel(found, request.cause)
+    return await looked_at(canceled, plane, "optimizations", doc.Optimization.of)

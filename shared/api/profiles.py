@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from shared.api.documents import profiles as doc
 from shared.api.message import ApiRequest, ApiResponse
+from shared.api.work import looked_at, newest_first
 from shared.bootstrap import ControlPlane
-from shared.controllers.loop import WorkMessage
 from shared.packaging.profiles import ProfileAsked
-from shared.ports import ResourceQuery
-from shared.resources.base import Resource
 from shared.resources.profile import KIND
 
 
@@ -26,15 +24,12 @@ async def profile_model(request: ApiRequest, plane: ControlPlane) -> ApiResponse
         asked.sample_name,
     )
     model = (request.route["name"], request.route["version"])
-    return await _looked_at(await plane.profiles.ask(model, wanted, request.cause), plane)
+    return await looked_at(await plane.profiles.ask(model, wanted, request.cause), plane, "profiles", doc.Profile.of)
 
 
 async def list_profiles(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Profiles, newest first."""
-    query = ResourceQuery(KIND, sort="created", descending=True, limit=request.limit(), after=request.continuation)
-    page = await plane.deps.store.list_resources(query)
-    items = [doc.Profile.of(one).model_dump(mode="json") for one in page.items]
-    return ApiResponse(200, {"items": items, "continuation": page.continuation})
+    return await newest_first(request, plane, KIND, doc.Profile.of)
 
 
 async def get_profile(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
@@ -46,10 +41,4 @@ async def get_profile(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
 async def cancel_profile(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """End a profile."""
     found = await plane.profiles.get(request.route["profile_id"])
-    return await _looked_at(await plane.profiles.cancel(found, request.cause), plane)
-
-
-async def _looked_at(profile: Resource, plane: ControlPlane) -> ApiResponse:
-    await plane.loop.enqueue(WorkMessage(profile.key))
-    headers = {"Location": f"/api/profiles/{profile.name}", "Retry-After": "1"}
-    return ApiResponse(202, doc.Profile.of(profile).model_dump(mode="json"), headers)
+    return await looked_at(await plane.profiles.cancel(found, request.cause), plane, "profiles", doc.Profile.of)

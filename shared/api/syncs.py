@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from shared.api import documents as doc
 from shared.api.message import ApiRequest, ApiResponse
+from shared.api.work import newest_first
 from shared.bootstrap import ControlPlane
 from shared.errors import NotFound
-from shared.ports import ResourceQuery
 from shared.resources.base import ResourceKey, is_valid_name
 from shared.resources.sync import KIND
 
@@ -28,10 +28,7 @@ async def start_sync(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
 
 async def list_syncs(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Syncs, newest first."""
-    query = ResourceQuery(KIND, sort="created", descending=True, limit=request.limit(), after=request.continuation)
-    page = await plane.deps.store.list_resources(query)
-    items = [doc.Sync.of(resource).model_dump(mode="json") for resource in page.items]
-    return ApiResponse(200, {"items": items, "continuation": page.continuation})
+    return await newest_first(request, plane, KIND, doc.Sync.of)
 
 
 async def get_sync(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

@@ -52,7 +52,7 @@ def doctor(options: Options) -> None:
 def _server(options: Options) -> Iterator[Finding]:
     try:
         with Api(options) as api:
-            for check in (_health, _key, _subscriptions, _uploads, _policy):
+            for check in (_health, _key, _subscriptions, _uploads, _policy, _automation):
                 yield from _checked(check, api)
     except CliError as error:
         yield Finding("server", "wrong", error.message, error.remedy or "")
@@ -121,6 +121,18 @@ def _policy(api: Api) -> Iterator[Finding]:
         yield Finding("policy", "note", "none: every model is accepted", "put a JSON Schema at policies/model.json")
         return
     yield Finding("policy", "ok", f"valid, tried on {tried.document['checked']} version(s)")
+
+
+def _automation(api: Api) -> Iterator[Finding]:
+    try:
+        found = api.get("policies/automation")
+    except CliError as error:
+        if error.status == 422:
+            yield Finding("automation", "wrong", error.message, "correct policies/automation.json")
+        elif error.status != 404:
+            raise
+        return
+    yield Finding("automation", "ok", f"{found['path']} can be read")
 
 
 def _data_folder(options: Options) -> Iterator[Finding]:

@@ -20,11 +20,12 @@ def policy() -> None:
 
 
 @policy.command("show")
+@click.argument("which", type=click.Choice(["model", "automation"]), default="model")
 @common_options
-def show(options: Options) -> None:
-    """Show the policy that is in force."""
+def show(options: Options, which: str) -> None:
+    """Show the policy that is in force: for which models are accepted, or for what is done with them by itself."""
     with Api(options) as api:
-        found = api.get("policies/model")
+        found = api.get(f"policies/{which}")
     output.show(options, found, found["text"].rstrip("\n"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,10 @@ from shared.cli import output
 from shared.cli.api import Api, segment
 from shared.cli.curated import environment_reference
 from shared.cli.environment_commands import finished_environment
-from shared.cli.errors import CliError, ExitCode
+from shared.cli.errors import ExitCode
 from shared.cli.options import Options, common_options
 from shared.cli.references import model_reference
-
-ENDED = ("Succeeded", "Failed", "Cancelled", "TimedOut")
-POLL_S = 0.5
-LONGEST_S = 1_800.0  # a profile takes a minute or two, and at most 25
+from shared.cli.work_commands import Work, add_commands, watched
 
 
 @click.command("profile")
@@ -60,34 +56,12 @@ def profile_model(
         used = finished_environment(api, environment_reference(api, environment))
         body["environment"] = f"{used['name']}:{used['version']}"
         made = api.call("POST", f"models/{segment(name)}/versions/{segment(version)}/profile", body=body).document
-        _end(options, _watched(options, api, made["profile_id"]), svg)
+        _end(options, watched(options, api, WORK, made["profile_id"]), svg)
 
 
 @click.group("profile")
 def profile() -> None:
     """Profiles of models: `slipway model profile` makes them."""
-
-
-@profile.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
-@common_options
-def list_(options: Options, limit: int) -> None:
-    """List profiles, newest first."""
-    with Api(options) as api:
-        page = api.pages("profiles", limit=limit)
-    rows = [
-        (
-            one["profile_id"],
-            one["state"],
-            one["model"],
-            f"{one['target_rps']:g}/s in {one['p99_ms']:g} ms",
-            _recommended(one["result"] or {}),
-            output.moment(one["created_at"]),
-        )
-        for one in page["items"]
-    ]
-    headings = ("ID", "STATE", "MODEL", "TARGET", "RECOMMENDED", "CREATED")
-    output.show(options, page, output.table(headings, rows, empty="There are no profiles."))
 
 
 @profile.command("show")
@@ -100,31 +74,6 @@ def show(options: Options, profile_id: str, svg: Path | None) -> None:
         found = api.get(f"profiles/{segment(profile_id)}")
     _save(found, svg)
     output.show(options, found, describe(found))
-
-
-@profile.command("cancel")
-@click.argument("profile_id")
-@common_options
-def cancel(options: Options, profile_id: str) -> None:
-    """End a profile."""
-    with Api(options) as api:
-        found = api.call("POST", f"profiles/{segment(profile_id)}/cancel").document
-    output.show(options, found, f"{profile_id} is being canceled.")
-
-
-def _watched(options: Options, api: Api, profile_id: str) -> dict[str, Any]:
-    """The profile when it has ended; its progress goes to standard error meanwhile."""
-    end, told = time.monotonic() + max(api.timeout_s, LONGEST_S), ""
-    while True:
-        found: dict[str, Any] = api.get(f"profiles/{segment(profile_id)}")
-        if found["log_tail"] and found["log_tail"][-1] != told and options.output == "table":
-            told = found["log_tail"][-1]
-            click.echo(told, err=True)
-        if found["state"] in ENDED:
-            return found
-        if time.monotonic() > end:
-            raise CliError(f"{profile_id} is still {found['state']}", ExitCode.TIMED_OUT)
-        time.sleep(POLL_S)
 
 
 def _end(options: Options, found: dict[str, Any], svg: Path | None) -> None:
@@ -146,6 +95,24 @@ def _recommended(result: dict[str, Any]) -> str:
     if result.get("recommendedCpu") is None:
         return ""
     return f"{result['recommendedCpu']:g} CPU, {result['recommendedMemoryInGB']:g} GB"
+
+
+def _row(one: dict[str, Any]) -> tuple[Any, ...]:
+    target = f"{one['target_rps']:g}/s in {one['p99_ms']:g} ms"
+    shown = (one["profile_id"], one["state"], one["model"], target, _recommended(one["result"] or {}))
+    return (*shown, output.moment(one["created_at"]))
+
+
+WORK = Work(
+    "profiles",
+    "profile_id",
+    "state",
+    ("Succeeded", "Failed", "Cancelled", "TimedOut"),
+    ("ID", "STATE", "MODEL", "TARGET", "RECOMMENDED", "CREATED"),
+    _row,
+    "profiles",
+)
+add_commands(profile, WORK)
 
 
 def describe(one: dict[str, Any]) -> str:
@@ -178,7 +145,9 @@ def _measured(result: dict[str, Any]) -> list[tuple[str, str | None]]:
         values = [result.get(name) for name in names]
         return None if None in values else form.format(*values)
 
+    threads = "{} threads, batches of up to {} rows after {:g} ms"
     return [
+        ("server", figure(threads, "recommendedThreads", "recommendedMaxBatchRows", "recommendedBatchDelayInMs")),
         ("latency", figure("p50 {:.1f} ms, p99 {:.1f} ms", "latencyPercentile50InMs", "latencyPercentile99InMs")),
         ("highest rate", figure("{:g}/s", "maxQueriesPerSecond")),
         ("most used", figure("{:.2f} CPU, {:.2f} GB", "maxUtilizedCpu", "maxUtilizedMemoryInGB")),

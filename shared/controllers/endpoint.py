@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.controllers.curated import curated_environment
 from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.deployments.desired import desired_of, parts_of
 from shared.deployments.traffic import declared_again, effective, mirrored
-from shared.environments.curated_text import curated_text
 from shared.errors import Invalid, NotFound, Permanent
 from shared.ports import DesiredDeployment, DesiredEndpoint, ResourceQuery
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
@@ -17,9 +17,6 @@ from shared.resources.environment import KIND as ENVIRONMENT
 from shared.resources.environment_build import EnvironmentPhase, EnvironmentVersionStatus
 from shared.resources.model import KIND as MODEL
 from shared.resources.online_deployment import KIND as DEPLOYMENT
-from shared.resources.sync import Provenance
-from shared.syncing.apply import apply_tree
-from shared.syncing.tree import SourceTree
 
 LOOK_S = 2.0  # how often a target is looked at: processes that end are started again then
 SOON_S = 0.3  # while something is on its way
@@ -96,7 +93,7 @@ async def wanted(deployment: Resource, deps: Deps, cause: Cause) -> Wanted:
     model_name = environment_name = ""
     try:
         parts = parts_of(spec)
-        model_name, environment_name = parts.model, parts.environment or await _curated(deps, cause)
+        model_name, environment_name = parts.model, parts.environment or await curated_environment(CURATED, deps, cause)
         model = await _read(MODEL, model_name, deps) if model_name else None
         environment = await _read(ENVIRONMENT, environment_name, deps)
         phase = EnvironmentVersionStatus.model_validate(environment.status).phase
@@ -116,13 +113,6 @@ async def _read(kind: str, text: str, deps: Deps) -> Resource:
     if found is None:
         raise NotFound(f"{kind} {text} was deleted", remedy="let the deployment use another one")
     return found
-
-
-async def _curated(deps: Deps, cause: Cause) -> str:
-    """NAME:VERSION of the environment for models without code, declared when it is used first."""
-    tree = SourceTree({"serving.yml": curated_text(CURATED).encode()})
-    (outcome,) = await apply_tree(tree, None, Provenance(source="slipway"), deps, cause)
-    return f"{outcome.name}:{outcome.version}"
 
 
 def _available(is_so: bool, reason: str, message: str, deps: Deps) -> Condition:

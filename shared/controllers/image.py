@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from shared.controllers.builds import LOOK_S, ended, stalled_phase, with_progress
+from shared.controllers.builds import LOOK_S, ended, with_progress
 from shared.controllers.environment_decision import BuildLimits, BuildStep, decide_build
-from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.events import types
 from shared.ports import ImageRequest
-from shared.resources.base import Cause, Resource, ResourceKey
-from shared.resources.build import BUILD_TERMINAL, BuildPhase
+from shared.resources.base import Cause, Resource
+from shared.resources.build import BUILD_TERMINAL, BUILD_TRANSITIONS, BuildPhase
 from shared.resources.image import ImageSpec, ImageStatus
 
 _DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
@@ -58,15 +58,4 @@ def _told(spec: ImageSpec, status: ImageStatus) -> Outcome:
     return Outcome(status, (event,))
 
 
-def redriven(resource: Resource, deps: Deps) -> Resource:
-    """The image as if nobody had begun it."""
-    status = ImageStatus().model_dump(mode="json")
-    return resource.model_copy(update={"status": status, "unfinished": True})
-
-
-def subject(key: ResourceKey) -> str:
-    """As in its key."""
-    return f"images/{key.name}"
-
-
-CONTROLLER = Controller(reconcile, stalled_phase, redriven, subject, is_slow=True)
+CONTROLLER = work_controller(reconcile, ImageStatus, BUILD_TRANSITIONS, BuildPhase.FAILED, "images")

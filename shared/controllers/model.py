@@ -1,9 +1,12 @@
-"""The controller of model versions: has their files looked into, and finishes deletions that were begun."""
+"""The controller of model versions: has their files looked into, has done with them what is to be done by itself, and
+finishes deletions that were begun."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
+from shared.controllers import model_automation
 from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.errors import DeletionRequired
 from shared.events import types
@@ -20,7 +23,9 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     if status.phase == ModelPhase.DELETING:
         return await _delete(resource, status, deps, cause)
     if status.phase == ModelPhase.READY:
-        return Outcome(status)
+        if status.automation is None:
+            return await model_automation.decide(resource, status, deps)
+        return await model_automation.advance(resource, status, deps, cause)
     return await _inspect(resource, status, deps)
 
 
@@ -40,7 +45,8 @@ async def _inspect(resource: Resource, status: ModelVersionStatus, deps: Deps) -
     status.observed_generation = resource.generation
     status.conditions = with_condition(status.conditions, _accepted(found, deps))
     event = types.model_event(types.MODEL_INSPECTED, resource.name, str(resource.version), **_payload(found))
-    return Outcome(status, (event,))
+    decided = await model_automation.decide(resource, status, deps)
+    return replace(decided, events=(event,))
 
 
 def _accepted(found: ModelInspection, deps: Deps) -> Condition:

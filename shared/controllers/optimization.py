@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import NotSupported
 from shared.events import types
 from shared.ports import OptimizationRequest
-from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
+from shared.resources.base import Cause, Condition, ConditionStatus, Resource, with_condition
 from shared.resources.model import ModelDeclaration, ModelFile
 from shared.resources.optimization import OptimizationResult, VariantResult
 from shared.resources.optimization_job import (
+    OPTIMIZATION_ID,
     OPTIMIZATION_TERMINAL,
     OPTIMIZATION_TRANSITIONS,
     OptimizationPhase,
@@ -64,7 +65,7 @@ async def _registered(
     """NAME:VERSION of the best variant, derived from its model; registering it again finds it."""
     gain = best.gain
     facts = {
-        "slipway.optimization.id": optimization_id,
+        OPTIMIZATION_ID: optimization_id,
         "slipway.optimization.variant": best.variant.value,
         "slipway.optimization.gain": f"{gain.value:.2f}" if gain else "",
         "slipway.optimization.gain_95": f"{gain.low:.2f}-{gain.high:.2f}" if gain else "",
@@ -100,21 +101,6 @@ def _ended(
     return Outcome(status, (types.model_event(type_, spec.model_name, spec.model_version, **data),))
 
 
-def stalled_phase(phase: str) -> str:
-    """Failed, where that may come next."""
-    now = OptimizationPhase(phase or OptimizationPhase.PENDING)
-    return OptimizationPhase.FAILED if OptimizationPhase.FAILED in OPTIMIZATION_TRANSITIONS[now] else now
-
-
-def redriven(resource: Resource, deps: Deps) -> Resource:
-    """The optimisation as if it had just been asked for."""
-    status = OptimizationStatus().model_dump(mode="json")
-    return resource.model_copy(update={"status": status, "unfinished": True})
-
-
-def subject(key: ResourceKey) -> str:
-    """As in its key."""
-    return f"optimizations/{key.name}"
-
-
-CONTROLLER = Controller(reconcile, stalled_phase, redriven, subject, is_slow=True)
+CONTROLLER = work_controller(
+    reconcile, OptimizationStatus, OPTIMIZATION_TRANSITIONS, OptimizationPhase.FAILED, "optimizations"
+)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
 
 from shared.commit import Committer, TransactionalStore
 from shared.events.types import EventDraft
@@ -31,6 +33,8 @@ from shared.registry.policies import Policies
 from shared.registry.runs import Runs
 from shared.resources.base import Cause, Resource, ResourceKey, Status
 from shared.settings import Settings
+
+P = TypeVar("P", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +85,23 @@ class Controller:
     redriven: Callable[[Resource, Deps], Resource]  # a resource that was put aside or failed, as it is looked at again
     subject: Callable[[ResourceKey], str]  # the subject of events about the resource
     is_slow: bool = False  # it works without the lock on its partition, and once more if the resource changed meanwhile
+
+
+def work_controller(
+    reconcile: Callable[[Resource, Deps, Cause], Awaitable[Outcome]],
+    anew: type[Status],
+    transitions: Mapping[P, Collection[P]],
+    failed: P,
+    path: str,
+) -> Controller:
+    """The controller of long work on a model: put aside it has failed, where that may come next; re-driven it begins
+    anew; events call it PATH/NAME."""
+
+    def stalled_phase(phase: str) -> str:
+        now = type(failed)(phase or anew().phase)
+        return failed if failed in transitions[now] else now
+
+    def redriven(resource: Resource, deps: Deps) -> Resource:
+        return resource.model_copy(update={"status": anew().model_dump(mode="json"), "unfinished": True})
+
+    return Controller(reconcile, stalled_phase, redriven, lambda key: f"{path}/{key.name}", is_slow=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import NotFound, NotSupported, Permanent
 from shared.events import types
 from shared.ports import ProfileProgress, ProfileRequest
@@ -77,21 +77,4 @@ async def _noted(spec: ProfileSpec, result: ProfileResult, deps: Deps, cause: Ca
         result.notes.append(f"the version's resource configuration was not changed: {error.message}")
 
 
-def stalled_phase(phase: str) -> str:
-    """Failed, where that may come next."""
-    now = ProfileState(phase or ProfileState.NOT_STARTED)
-    return ProfileState.FAILED if ProfileState.FAILED in PROFILE_TRANSITIONS[now] else now
-
-
-def redriven(resource: Resource, deps: Deps) -> Resource:
-    """The profile as if it had just been asked for."""
-    status = ProfileStatus().model_dump(mode="json")
-    return resource.model_copy(update={"status": status, "unfinished": True})
-
-
-def subject(key: ResourceKey) -> str:
-    """As in its key."""
-    return f"profiles/{key.name}"
-
-
-CONTROLLER = Controller(reconcile, stalled_phase, redriven, subject, is_slow=True)
+CONTROLLER = work_controller(reconcile, ProfileStatus, PROFILE_TRANSITIONS, ProfileState.FAILED, "profiles")

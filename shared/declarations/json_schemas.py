@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from shared.resources.forms import FORMS, Form
+from shared.resources.automation import AutomationPolicy
+from shared.resources.base import Document
+from shared.resources.forms import FORMS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 BASE_ID = "https://slipway.dev/schemas/"
@@ -15,13 +17,14 @@ FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 
 
 def generate() -> dict[str, dict[str, Any]]:
-    """File name -> JSON Schema, one for every form of declared file."""
-    return {f"{name}.schema.json": _schema(form) for name, form in FORMS.items()}
+    """File name -> JSON Schema, one for every form of declared file, and for the policy of what is done by itself."""
+    shapes = {name: form.shape for name, form in FORMS.items()} | {"automationPolicy": AutomationPolicy}
+    return {f"{name}.schema.json": _schema(name, shape) for name, shape in shapes.items()}
 
 
-def _schema(form: Form) -> dict[str, Any]:
-    schema = form.shape.model_json_schema(by_alias=True, mode="validation")
-    head = {"$schema": DRAFT, "$id": f"{BASE_ID}{form.name}.schema.json"}
+def _schema(name: str, shape: type[Document]) -> dict[str, Any]:
+    schema = shape.model_json_schema(by_alias=True, mode="validation")
+    head = {"$schema": DRAFT, "$id": f"{BASE_ID}{name}.schema.json"}
     return {**head, **_loosened(schema)}
 
 

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from shared.commit import Committer, Current, Draft, TransactionalStore
 from shared.environments.versions import EnvironmentVersions
-from shared.errors import DeletionRequired, Fault, Invalid, NotFound
+from shared.errors import DeletionRequired, Invalid
 from shared.packaging.lock import packages_of_lock
 from shared.packaging.sbom import Model, sbom
+from shared.packaging.work import Work, built_environment, check_entry_script
 from shared.ports import ANY_KIND, ImageBuilder, ResourceQuery
 from shared.registry.models import Registry
-from shared.resources.base import Cause, Resource, ResourceKey
+from shared.resources.base import Cause, Resource
 from shared.resources.build import BUILD_TERMINAL, BuildPhase
 from shared.resources.environment import DEFAULT_PYTHON
-from shared.resources.environment_build import EnvironmentBuildSpec, EnvironmentPhase, EnvironmentRecipe
+from shared.resources.environment_build import EnvironmentBuildSpec, EnvironmentRecipe
 from shared.resources.image import KIND, ImageRecipe, ImageSpec, ImageStatus
 from shared.resources.model import ModelSpec
 from shared.resources.search import reference_term
@@ -33,18 +34,14 @@ class Images:
         environments: EnvironmentVersions,
         builder: ImageBuilder,
     ) -> None:
-        self._store = store
-        self._committer = committer
+        self._work = Work(KIND, "image", "slipway image list", BUILD_TERMINAL, store, committer)
         self._registry = registry
         self._environments = environments
         self._builder = builder
 
     async def get(self, identity: str) -> Resource:
         """One image. Raises NotFound."""
-        found = await self._store.read(ResourceKey(KIND, identity)) if identity.isalnum() else None
-        if found is None:
-            raise NotFound(f"there is no image {identity[:80]!r}", remedy="`slipway image list` shows all")
-        return found
+        return await self._work.get(identity)
 
     async def package(
         self,
@@ -57,25 +54,16 @@ class Images:
         """The image of a model in an environment, asked for now or before; one that failed or was canceled is begun
         again. Raises NotFound, Invalid for an environment that is not built, or what an image cannot be made of."""
         version = await self._registry.get(*model)
-        used = await self._environments.get(*environment)
+        used = await built_environment(self._environments, environment)
         spec = await self._spec(version, used, platforms, entry_script)
-        key = ResourceKey(KIND, spec.recipe.identity)
-
-        async def change(current: Current) -> Sequence[Draft]:
-            found = current[key]
-            if found is not None and found.status["phase"] not in (BuildPhase.FAILED, BuildPhase.CANCELED):
-                return _used_again(found)
-            status = ImageStatus().model_dump(mode="json")
-            return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
-
-        await self._committer.transact((key,), change, cause)
-        return await self.get(key.name)
+        again_in, name = (BuildPhase.FAILED, BuildPhase.CANCELED), spec.recipe.identity
+        return await self._work.begin(name, spec, ImageStatus(), cause, again_in=again_in, kept=_used_again)
 
     async def delete(self, image: Resource, cause: Cause) -> None:
         """Forget an image; its files go with the next collection. Raises Invalid while it is being made, and
         DeletionRequired when something refers to it."""
         query = ResourceQuery(ANY_KIND, terms=(reference_term(str(image.key)),), limit=SHOWN_USERS)
-        if users := [str(one.key) for one in (await self._store.list_resources(query)).items]:
+        if users := [str(one.key) for one in (await self._work.store.list_resources(query)).items]:
             remedy = "delete its users or let them use another image"
             raise DeletionRequired(f"{image.key} is in use by {', '.join(users)}", remedy=remedy)
 
@@ -87,21 +75,11 @@ class Images:
                 raise Invalid(f"{found.key} is {found.status['phase']}", remedy="wait for it, or cancel it")
             return (Draft.of(found, delete=True, unfinished=False),)
 
-        await self._committer.transact((image.key,), change, cause)
+        await self._work.committer.transact((image.key,), change, cause)
 
     async def cancel(self, image: Resource, cause: Cause) -> Resource:
         """Have the build of an image end. Raises Invalid for one that has ended."""
-        if image.status["phase"] in BUILD_TERMINAL:
-            raise Invalid(f"{image.key} is {image.status['phase']}: there is nothing to cancel")
-
-        async def change(current: Current) -> Sequence[Draft]:
-            found = current[image.key]
-            if found is None or not found.unfinished:
-                return ()
-            return (Draft.of(found, status={**found.status, "cancel_requested": True}),)
-
-        await self._committer.transact((image.key,), change, cause)
-        return await self.get(image.name)
+        return await self._work.cancel(image, cause)
 
     def bill_of(self, image: Resource) -> bytes:
         """The image's software bill of materials, CycloneDX 1.6 JSON: the locked packages and the model's files."""
@@ -112,15 +90,8 @@ class Images:
 
     async def _spec(self, version: Resource, used: Resource, platforms: Sequence[str], entry_script: str) -> ImageSpec:
         files = ModelSpec.model_validate(version.spec).files
-        if entry_script and entry_script not in {file.path for file in files}:
-            fault = Fault(
-                f"{entry_script!r} is no file of the model", "/entry_script", allowed="the path of one of them"
-            )
-            raise Invalid("the entry script is not there", faults=(fault,))
+        check_entry_script(entry_script, files)
         build = await self._environments.build_of(used)
-        if (phase := used.status.get("phase")) != EnvironmentPhase.SUCCEEDED:
-            remedy = "wait for it, or see `slipway environment show`"
-            raise Invalid(f"{used.key} cannot be used: it is {phase}", remedy=remedy)
         if build is None:
             raise Invalid(f"{used.key} is an image as it is", remedy="give it packages: `pip` or a `conda_file`")
         recipe = EnvironmentBuildSpec.model_validate(build.spec).recipe

@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from shared.commit import Committer, Current, Draft, TransactionalStore
-from shared.errors import Invalid, NotFound
+from shared.commit import Committer, TransactionalStore
 from shared.optimization.kinds import kind_named
 from shared.packaging.samples import sample_of
+from shared.packaging.work import Work
 from shared.ports import ArtifactStore
 from shared.registry.models import Registry
-from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
+from shared.resources.base import Cause, Resource
+from shared.resources.build import StoredText
 from shared.resources.model import ModelSpec
-from shared.resources.optimization import Tolerances
+from shared.resources.optimization import Tolerances, Variant
 from shared.resources.optimization_job import KIND, OPTIMIZATION_TERMINAL, OptimizationSpec, OptimizationStatus
 
 SUFFIX = "-onnx"  # of the model that the best variant becomes a version of, unless another name is asked for
@@ -25,33 +26,30 @@ class Optimizations:
     def __init__(
         self, store: TransactionalStore, committer: Committer, registry: Registry, artifacts: ArtifactStore
     ) -> None:
-        self._store = store
-        self._committer = committer
+        self._work = Work(KIND, "optimisation", "slipway optimization list", OPTIMIZATION_TERMINAL, store, committer)
         self._registry = registry
         self._artifacts = artifacts
 
     async def get(self, optimization_id: str) -> Resource:
         """One optimisation. Raises NotFound."""
-        found = await self._store.read(ResourceKey(KIND, optimization_id)) if is_valid_name(optimization_id) else None
-        if found is None:
-            raise NotFound(
-                f"there is no optimisation {optimization_id[:80]!r}", remedy="`slipway optimization list` shows all"
-            )
-        return found
+        return await self._work.get(optimization_id)
 
     async def ask(
         self,
         model: tuple[str, str],
-        sample: tuple[str | None, str],
+        sample: tuple[str | StoredText | None, str],
         cause: Cause,
         *,
         source_kind: str = "",
         framework_version: str = "",
         tolerances: Tolerances | None = None,
+        variants: Sequence[Variant] = tuple(Variant),
         register_as: str = "",
+        optimization_id: str = "",
     ) -> Resource:
-        """A new optimisation of a version; `sample` is what was sent (None: the model's own) and its file's name.
-        Raises NotFound, and Invalid for an unknown kind and when there is no sample."""
+        """A new optimisation of a version; with an id the one that has it, when there is one. `sample` is what was sent
+        (None: the model's own) and its file's name. Raises NotFound, and Invalid for an unknown kind or without any
+        sample."""
         if source_kind:
             kind_named(source_kind)
         version = await self._registry.get(*model)
@@ -65,28 +63,12 @@ class Optimizations:
             sample=stored,
             sample_name=name,
             tolerances=tolerances or Tolerances(),
+            variants=list(variants),
             register_as=register_as or version.name + SUFFIX,
             references=[str(version.key)],
         )
-        key = ResourceKey(KIND, f"o-{secrets.token_hex(8)}")
-        status = OptimizationStatus().model_dump(mode="json")
-
-        async def change(current: Current) -> Sequence[Draft]:
-            return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
-
-        await self._committer.transact((key,), change, cause)
-        return await self.get(key.name)
+        return await self._work.begin(optimization_id or f"o-{secrets.token_hex(8)}", spec, OptimizationStatus(), cause)
 
     async def cancel(self, optimization: Resource, cause: Cause) -> Resource:
         """Have an optimisation end. Raises Invalid for one that has ended."""
-        if (phase := optimization.status["phase"]) in OPTIMIZATION_TERMINAL:
-            raise Invalid(f"{optimization.key} is {phase}: there is nothing to cancel")
-
-        async def change(current: Current) -> Sequence[Draft]:
-            found = current[optimization.key]
-            if found is None or not found.unfinished:
-                return ()
-            return (Draft.of(found, status={**found.status, "cancel_requested": True}),)
-
-        await self._committer.transact((optimization.key,), change, cause)
-        return await self.get(optimization.name)
+        return await self._work.cancel(optimization, cause)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.commit import Committer, Current, Draft, TransactionalStore
+from shared.commit import Committer, TransactionalStore
 from shared.environments.versions import EnvironmentVersions
-from shared.errors import Fault, Invalid, NotFound
 from shared.packaging.samples import sample_of
+from shared.packaging.work import Work, built_environment, check_entry_script
 from shared.ports import ArtifactStore
 from shared.registry.models import Registry
-from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
-from shared.resources.environment_build import EnvironmentPhase
+from shared.resources.base import Cause, Resource
+from shared.resources.build import StoredText
 from shared.resources.model import ModelSpec
-from shared.resources.profile import KIND, PROFILE_TERMINAL, ProfileState
+from shared.resources.profile import KIND, PROFILE_TERMINAL
 from shared.resources.profile_job import ProfileSpec, ProfileStatus
 
 
@@ -28,7 +27,7 @@ class ProfileAsked:
     p99_ms: float
     max_memory_gb: float
     entry_script: str
-    sample: str | None  # None: the model's own
+    sample: str | StoredText | None  # None: the model's own
     sample_name: str
 
 
@@ -43,31 +42,23 @@ class Profiles:
         environments: EnvironmentVersions,
         artifacts: ArtifactStore,
     ) -> None:
-        self._store = store
-        self._committer = committer
+        self._work = Work(KIND, "profile", "slipway profile list", PROFILE_TERMINAL, store, committer)
         self._registry = registry
         self._environments = environments
         self._artifacts = artifacts
 
     async def get(self, profile_id: str) -> Resource:
         """One profile. Raises NotFound."""
-        found = await self._store.read(ResourceKey(KIND, profile_id)) if is_valid_name(profile_id) else None
-        if found is None:
-            raise NotFound(f"there is no profile {profile_id[:80]!r}", remedy="`slipway profile list` shows all")
-        return found
+        return await self._work.get(profile_id)
 
-    async def ask(self, model: tuple[str, str], asked: ProfileAsked, cause: Cause) -> Resource:
-        """A new profile of a version. Raises NotFound, and Invalid for an environment not built, an entry script that
-        is no file of the model, and when there is no sample."""
+    async def ask(self, model: tuple[str, str], asked: ProfileAsked, cause: Cause, *, profile_id: str = "") -> Resource:
+        """A new profile of a version; with an id the one that has it, when there is one. Raises NotFound, and
+        Invalid for an environment not built, an entry script that is no file of the model, and when there is no
+        sample."""
         version = await self._registry.get(*model)
-        used = await self._environments.get(*asked.environment)
-        if (phase := used.status.get("phase")) != EnvironmentPhase.SUCCEEDED:
-            remedy = "wait for it, or see `slipway environment show`"
-            raise Invalid(f"{used.key} cannot be used: it is {phase}", remedy=remedy)
+        used = await built_environment(self._environments, asked.environment)
         files = ModelSpec.model_validate(version.spec).files
-        if asked.entry_script and asked.entry_script not in {file.path for file in files}:
-            fault = Fault(f"{asked.entry_script!r} is no file of the model", "/entry_script")
-            raise Invalid("the entry script is not there", faults=(fault,))
+        check_entry_script(asked.entry_script, files)
         sample, name = await sample_of(version, asked.sample, asked.sample_name, self._artifacts)
         spec = ProfileSpec(
             model_name=version.name,
@@ -82,26 +73,8 @@ class Profiles:
             max_memory_gb=asked.max_memory_gb,
             references=[str(version.key), str(used.key)],
         )
-        key = ResourceKey(KIND, f"p-{secrets.token_hex(8)}")
-        status = ProfileStatus().model_dump(mode="json")
-
-        async def change(current: Current) -> Sequence[Draft]:
-            return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
-
-        await self._committer.transact((key,), change, cause)
-        return await self.get(key.name)
+        return await self._work.begin(profile_id or f"p-{secrets.token_hex(8)}", spec, ProfileStatus(), cause)
 
     async def cancel(self, profile: Resource, cause: Cause) -> Resource:
         """Have a profile end. Raises Invalid for one that has ended."""
-        state = ProfileState(profile.status["phase"])
-        if state in PROFILE_TERMINAL:
-            raise Invalid(f"{profile.key} is {state}: there is nothing to cancel")
-
-        async def change(current: Current) -> Sequence[Draft]:
-            found = current[profile.key]
-            if found is None or not found.unfinished:
-                return ()
-            return (Draft.of(found, status={**found.status, "cancel_requested": True}),)
-
-        await self._committer.transact((profile.key,), change, cause)
-        return await self.get(profile.name)
+        return await self._work.cancel(profile, cause)

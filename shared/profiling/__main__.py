@@ -69,6 +69,8 @@ def _text(result: ProfileResult) -> str:
         proof = "proven by repeats" if result.proven else "not proven"
         lines += [
             f"recommended      {result.recommended_cpu:g} CPU, {result.recommended_memory_in_gb:g} GB ({proof})",
+            f"server           {result.recommended_threads} threads, batches of up to "
+            f"{result.recommended_max_batch_rows} rows after {result.recommended_batch_delay_in_ms:g} ms",
             f"latency          p50 {result.latency_percentile_50_in_ms:.1f} ms, "
             f"p99 {result.latency_percentile_99_in_ms:.1f} ms at {result.measured_queries_per_second:.0f}/s",
             f"highest rate     {result.max_queries_per_second:g}/s within the target",

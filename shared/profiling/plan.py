@@ -12,6 +12,7 @@ from pathlib import Path
 from shared.errors import Fault, Invalid
 from shared.profiling.limits import METHODS
 from shared.profiling.search import Grid
+from shared.profiling.server_settings import worth_trying
 from shared.profiling.verdicts import Target
 
 CPUS = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)  # each twice the one before: half of a recommendation was measured, too
@@ -106,4 +107,5 @@ def grid_of(plan: ProfilePlan, cores: Cores, method: str) -> tuple[Grid, list[st
         notes.append(
             "memory was limited by addresses (RLIMIT_AS), not by what is resident: run as root for real limits"
         )
-    return Grid(cpus, plan.max_memory_gb), notes
+    settings = worth_trying(plan.target, most, is_onnx=plan.entry_script is None)
+    return Grid(cpus, plan.max_memory_gb, settings), notes

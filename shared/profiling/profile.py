@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from shared.errors import SlipwayError
@@ -20,6 +20,7 @@ from shared.profiling.report import Findings, result_of
 from shared.profiling.samples import Samples, read_samples
 from shared.profiling.search import Measure, Recommendation, decide
 from shared.profiling.server import Server, ServerFailed, ServerPlan, serving
+from shared.profiling.server_settings import DEFAULT, ServerSettings
 from shared.resources.profile import LoadPoint, ProfileResult, ProfileState
 
 
@@ -94,6 +95,7 @@ class _Work:
         self._stack = AsyncExitStack()
         self._server: Server | None = None
         self._under = Limits(0, 0)  # what the server was started for
+        self._settings = DEFAULT  # what it was started with
 
     async def run(self) -> None:
         """Until there is a recommendation or a reason why there is none; both are in the findings then."""
@@ -129,6 +131,9 @@ class _Work:
                 purpose=step.purpose,
                 cpu=step.cpu,
                 memory_in_gb=step.memory_gb,
+                threads=step.settings.threads,
+                max_batch_rows=step.settings.max_batch_rows,
+                batch_delay_in_ms=step.settings.batch_delay_ms,
                 offered_queries_per_second=step.rate_rps,
                 problem=error.message,
             )
@@ -146,21 +151,22 @@ class _Work:
         same = (
             server is not None
             and step.purpose != "verification"
+            and self._settings == step.settings
             and self._under.memory_bytes == limits.memory_bytes
             and ceil(self._under.cpu) == ceil(limits.cpu)  # its number of threads
             and (server.running.limits_cpu or self._under.cpu == limits.cpu)
         )
         if server is None or not same:
-            return await self._fresh(limits)
+            return await self._fresh(limits, step.settings)
         if server.running.limits.cpu != step.cpu:
             server.running.set_cpu(step.cpu)
         return server
 
-    async def _fresh(self, limits: Limits) -> Server:
+    async def _fresh(self, limits: Limits, settings: ServerSettings) -> Server:
         await self._close()
         self._tell(f"starting the server with {limits.cpu:g} CPU and {limits.memory_bytes / GB:.3g} GB")
-        server = await self._stack.enter_async_context(serving(self._server_plan, limits))
-        self._server, self._under = server, limits
+        server = await self._stack.enter_async_context(serving(replace(self._server_plan, settings=settings), limits))
+        self._server, self._under, self._settings = server, limits, settings
         self._tell(f"ready after {server.start_s:.2f} s, limited by {server.running.method}")
         await self._usable(server)
         if not await self._probe.warm_up(server):
@@ -191,12 +197,17 @@ class _Work:
 
 def _described(point: LoadPoint) -> str:
     what = f"{point.purpose}: {point.cpu:g} CPU, {point.memory_in_gb:.3g} GB"
+    if point.purpose == "settings":
+        threads = f", {point.threads} threads" if point.threads else ""
+        what += f"{threads}, batches of {point.max_batch_rows} after {point.batch_delay_in_ms:g} ms"
     if point.problem:
         return f"{what}: {point.problem}"
     latency = f"p99 {point.latency_percentile_99_in_ms:.1f} ms" + (", overloaded" if point.overloaded else "")
     if not point.offered_queries_per_second:
         return f"{what}: {point.measured_queries_per_second:.0f}/s, {latency}"
     late = f", generator late by {point.lateness_percentile_99_in_ms:.1f} ms"
+    if point.purpose == "settings":
+        latency += f", {point.utilized_cpu:.3f} CPU used"
     return f"{what} at {point.offered_queries_per_second:g}/s: {latency}{late}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 
 from shared.profiling.plan import ProfilePlan
 from shared.profiling.prices import PriceTable, estimates, read_prices
@@ -52,6 +53,9 @@ def result_of(findings: Findings, prices: PriceTable | None = None) -> ProfileRe
         "proven": found.proven,
         "max_queries_per_second": found.max_rate_rps,
         "cheaper_cpu": found.cheaper_cpu,
+        "recommended_threads": found.settings.threads or max(1, ceil(found.cpu)),
+        "recommended_max_batch_rows": found.settings.max_batch_rows,
+        "recommended_batch_delay_in_ms": found.settings.batch_delay_ms,
         "latency_interval_in_ms": Interval(low=found.interval_ms[0], high=found.interval_ms[1])
         if found.interval_ms
         else None,
@@ -62,7 +66,8 @@ def result_of(findings: Findings, prices: PriceTable | None = None) -> ProfileRe
 
 def _measured(points: list[LoadPoint], found: Recommendation) -> dict[str, object]:
     """The figures of the recommendation: of the server that had exactly its limits."""
-    same_cpu = [point for point in points if point.cpu == found.cpu and point.offered_queries_per_second]
+    at_cpu = [point for point in points if point.cpu == found.cpu and point.offered_queries_per_second]
+    same_cpu = [point for point in at_cpu if point.purpose != "settings"]
     exact = [p for p in same_cpu if p.purpose == "verification" and p.memory_in_gb == found.memory_gb]
     shown = exact[-1] if exact else same_cpu[-1]
     leak, growth = leak_suspected(same_cpu)

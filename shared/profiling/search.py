@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Literal
 
+from shared.profiling.server_settings import DEFAULT, ServerSettings, best_settings, next_settings
 from shared.profiling.verdicts import Target, Verdict, counts, evidence, guess, interval_ms, meets, verdict
 from shared.resources.profile import LoadPoint
 
@@ -32,16 +33,18 @@ class Grid:
 
     cpus: tuple[float, ...]  # cores, ascending, at least one
     max_memory_gb: float
+    settings: tuple[ServerSettings, ...] = (DEFAULT,)  # the default is the first
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """Make this measurement next."""
 
-    purpose: Literal["saturation", "target", "curve", "verification"]
+    purpose: Literal["saturation", "settings", "target", "curve", "verification"]
     cpu: float
     memory_gb: float
     rate_rps: float  # of an open loop; 0 for a closed one
+    settings: ServerSettings = DEFAULT
 
     @property
     def duration_s(self) -> float:
@@ -61,27 +64,34 @@ class Recommendation:
     proven: bool = False
     max_rate_rps: float | None = None  # the highest that was measured to meet the target
     cheaper_cpu: float | None = None  # the next smaller of the grid; None when there is none
+    settings: ServerSettings = DEFAULT  # of the server
     error: str = ""  # what is missing
 
 
 def decide(target: Target, grid: Grid, points: Sequence[LoadPoint]) -> Measure | Recommendation:
     """What to do after these measurements; none is the beginning. First the server is saturated, to know what a request
-    costs; then a bisection of the grid at the demanded rate, repeats of the two configurations around the border in
-    turns until each has a verdict, a bisection of the highest rate, and the memory: the peak with a margin, on a fresh
-    server that must meet the target under it."""
+    costs; its settings are compared at the demanded rate, where that costs enough to choose by; then a bisection of the
+    grid at that rate, repeats of the two configurations around the border in turns until each has a verdict, a
+    bisection of the highest rate, and the memory: the peak with a margin, on a fresh server that must meet the target
+    under it."""
     saturation = [point for point in points if point.purpose == "saturation"]
     if not saturation:
         return Measure("saturation", grid.cpus[-1], grid.max_memory_gb, 0.0)
+    likely_cpu = _likely_cpu(target, saturation[0])
+    tried = next_settings(grid.settings, points) if likely_cpu > grid.cpus[0] else None
+    if tried is not None:
+        return Measure("settings", grid.cpus[-1], grid.max_memory_gb, target.demand_rps, tried)
+    settings = best_settings(target, points)
     border = _Border(target, grid, points)
-    wanted = border.next_cpu(_likely_cpu(target, saturation[0]))
+    wanted = border.next_cpu(likely_cpu)
     if wanted is not None:
-        return Measure("target", wanted, grid.max_memory_gb, target.demand_rps)
+        return Measure("target", wanted, grid.max_memory_gb, target.demand_rps, settings)
     if border.cpu is None:
         return Recommendation(None, error=_why_none(target, grid, border))
     rate = _next_rate(target, border.cpu, points, saturation[0])
     if rate is not None:
-        return Measure("curve", border.cpu, grid.max_memory_gb, rate)
-    return _memory(target, grid, border, points)
+        return Measure("curve", border.cpu, grid.max_memory_gb, rate, settings)
+    return _memory(target, grid, border, points, settings)
 
 
 class _Border:
@@ -161,7 +171,8 @@ def _next_rate(target: Target, cpu: float, points: Sequence[LoadPoint], saturate
 def max_rate(target: Target, cpu: float, points: Sequence[LoadPoint]) -> float:
     """The highest rate that was measured to meet the target with this CPU, requests per second; the demanded one, which
     the repeats have shown, when no higher was."""
-    met = [point.offered_queries_per_second for point in points if point.cpu == cpu and meets(target, point)]
+    same = [point for point in points if point.cpu == cpu and point.purpose != "settings"]
+    met = [point.offered_queries_per_second for point in same if meets(target, point)]
     return max([*met, target.demand_rps])
 
 
@@ -178,7 +189,9 @@ def memory_for(peak_gb: float, grid: Grid) -> float:
     return min(grid.max_memory_gb, ceil(wanted / MEMORY_STEP_GB) * MEMORY_STEP_GB)
 
 
-def _memory(target: Target, grid: Grid, border: _Border, points: Sequence[LoadPoint]) -> Measure | Recommendation:
+def _memory(
+    target: Target, grid: Grid, border: _Border, points: Sequence[LoadPoint], settings: ServerSettings
+) -> Measure | Recommendation:
     assert border.cpu is not None
     cpu = border.cpu
     tried = [point for point in points if point.purpose == "verification" and point.cpu == cpu]
@@ -195,7 +208,7 @@ def _memory(target: Target, grid: Grid, border: _Border, points: Sequence[LoadPo
         or bool(at_memory and at_memory[-1].problem)
     )
     if not verified and not exhausted:
-        return Measure("verification", cpu, memory_gb, target.demand_rps)
+        return Measure("verification", cpu, memory_gb, target.demand_rps, settings)
     interval = interval_ms(target, border.points[cpu])
     return Recommendation(
         cpu,
@@ -204,6 +217,7 @@ def _memory(target: Target, grid: Grid, border: _Border, points: Sequence[LoadPo
         proven=verified and border.verdicts[cpu] is Verdict.MEETS,
         max_rate_rps=max_rate(target, cpu, points),
         cheaper_cpu=border.cheaper,
+        settings=settings,
         error="" if verified else _not_verified(target, tried),
     )
 

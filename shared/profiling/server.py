@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from math import ceil
 from pathlib import Path
 
 from shared.errors import Permanent
 from shared.profiling.cgroups import Limits
 from shared.profiling.limits import LimitedProcess, limited
+from shared.profiling.server_settings import DEFAULT, ServerSettings
 
 HOST = "127.0.0.1"
 LOG_LINES = 50
@@ -38,6 +38,7 @@ class ServerPlan:
     start_timeout_s: float = 120.0
     cores: Sequence[int] = ()  # it is pinned to; () for no pinning
     method: str | None = None  # of the limits; None: the best there is
+    settings: ServerSettings = DEFAULT
 
 
 class Server:
@@ -118,13 +119,12 @@ async def serving(plan: ServerPlan, limits: Limits) -> AsyncIterator[Server]:
 
 
 def server_environ(plan: ServerPlan, cpu: float) -> dict[str, str]:
-    """Its environment variables. Its threads are told: a container would see the quota at the root of its own cgroups,
-    which a process on this machine does not."""
+    """Its environment variables."""
     kept = {name: os.environ[name] for name in _PASSED if name in os.environ}
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, plan.environ.get("PYTHONPATH", ""))))
-    threads = {"SLIPWAY_SCORING_THREADS": str(max(1, ceil(cpu)))}
-    return {**kept, **threads, "PYTHONDONTWRITEBYTECODE": "1", **plan.environ, "PYTHONPATH": path}
+    own = plan.settings.environ(cpu)
+    return {**kept, **own, "PYTHONDONTWRITEBYTECODE": "1", **plan.environ, "PYTHONPATH": path}
 
 
 async def _ready(server: Server, timeout_s: float, reading: asyncio.Task[None]) -> None:

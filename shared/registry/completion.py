@@ -26,7 +26,8 @@ async def completed_by_files(
     declaration: ModelDeclaration, files: Sequence[ModelFile], artifacts: ArtifactStore, *, max_bytes: int
 ) -> tuple[ModelDeclaration, list[ModelFile]]:
     """The declaration and the files as they are registered: an archive unpacked, MLflow's flavors and run read from
-    MLmodel. Raises Invalid for an archive or an MLmodel that is not accepted."""
+    MLmodel. Raises Invalid for an archive or an MLmodel that is not accepted, and for a section that names a file that
+    is not there."""
     kept, path = list(files), declaration.path
     if wants_unpacking(declaration):
         kept, path = await _unpacked(declaration, files, artifacts, max_bytes), "."
@@ -34,12 +35,33 @@ async def completed_by_files(
         path = kept[0].path if len(kept) == 1 else "."
     completed = declaration.model_copy(update={"path": path})
     mlmodel = next((file for file in kept if file.path.rpartition("/")[2] == "MLmodel"), None)
+    _check_named(declaration, kept)
     if mlmodel is None:
         if declaration.type == ModelType.MLFLOW:
             fault = Fault("there is no file MLmodel", "/type", allowed="a folder that MLflow wrote")
             raise Invalid("the files are not an MLflow model", faults=(fault,))
         return completed, kept
     return await _with_mlmodel(completed, mlmodel, artifacts), kept
+
+
+def _check_named(declaration: ModelDeclaration, files: Sequence[ModelFile]) -> None:
+    """What `optimize:` and `profile:` name must be files of the model."""
+    paths, faults = {file.path for file in files}, []
+    named = {
+        f"/{name}/{key}": getattr(section, key)
+        for name, section in (("optimize", declaration.optimize), ("profile", declaration.profile))
+        for key in ("sample", "entry_script")
+        if section is not None and getattr(section, key, None)
+    }
+    for name, section in (("optimize", declaration.optimize), ("profile", declaration.profile)):
+        if section is not None and section.sample is None:
+            named[f"/{name}/sample"] = declaration.sample_input or ""
+    for pointer, path in named.items():
+        if path not in paths:
+            what = f"{path!r} is no file of the model" if path else "there is none, and no `sample_input`"
+            faults.append(Fault(what, pointer, allowed="the path of one of its files"))
+    if faults:
+        raise Invalid("the model names files that it does not have", faults=tuple(faults))
 
 
 async def _unpacked(

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from shared.errors import Fault, Invalid, NotFound
 from shared.ports import UploadArea
+from shared.resources.automation import AutomationPolicy
 from shared.resources.base import Document, Resource
 from shared.resources.model import ModelDeclaration, ModelFacts, ModelSpec
 
-POLICIES = "policies"
+POLICIES: Literal["policies"] = "policies"
 POLICY_FILE = "model.json"
 POLICY_PATH = f"{POLICIES}/{POLICY_FILE}"
+AUTOMATION_FILE = "automation.json"
+AUTOMATION_PATH = f"{POLICIES}/{AUTOMATION_FILE}"
 MAX_POLICY_BYTES = 256 * 1024
 _DATA = ("const", "default", "enum", "examples")  # keywords of JSON Schema whose values are no schemas
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -97,13 +100,36 @@ class Policies:
         if new:
             raise Invalid(f"{POLICY_PATH} does not accept the change", faults=new, remedy="keep what it asks for")
 
-    async def text(self) -> str | None:
-        """The policy as it lies there; None where there is none."""
+    async def automation(self) -> AutomationPolicy | None:
+        """What is done with new versions by itself; None where there is no such policy. Raises Invalid, with all that
+        is wrong, for one that is none."""
         try:
-            _, content = await self._area.read_blob("policies", POLICY_FILE, max_bytes=MAX_POLICY_BYTES)
+            _, content = await self._area.read_blob(POLICIES, AUTOMATION_FILE, max_bytes=MAX_POLICY_BYTES)
+        except NotFound:
+            return None
+        return read_automation(content)
+
+    async def text(self, file: str = POLICY_FILE) -> str | None:
+        """A policy as it lies there; None where there is none."""
+        try:
+            _, content = await self._area.read_blob(POLICIES, file, max_bytes=MAX_POLICY_BYTES)
         except NotFound:
             return None
         return content.decode(errors="replace")
+
+
+def read_automation(content: bytes) -> AutomationPolicy:
+    """The policy that the JSON says. Raises Invalid, with all that is wrong."""
+    remedy = "correct it; until then nothing is optimised or profiled by itself"
+    try:
+        return AutomationPolicy.model_validate(json.loads(content))
+    except ValidationError as error:
+        faults = tuple(
+            Fault(each["msg"][:300], _pointer(each["loc"]), file=AUTOMATION_PATH) for each in error.errors()[:100]
+        )
+        raise Invalid(f"{AUTOMATION_PATH} is not accepted", faults=faults, remedy=remedy) from error
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"{AUTOMATION_PATH} is no JSON: {str(error)[:300]}", remedy=remedy) from error
 
 
 def compiled(content: bytes) -> Any:

@@ -39,15 +39,20 @@ BUILD_TRANSITIONS: dict[BuildPhase, frozenset[BuildPhase]] = {
 BUILD_TERMINAL = frozenset({_B.SUCCEEDED, _B.FAILED, _B.CANCELED})
 
 
-class BuildStatus(Status):
+class WorkStatus(Status):
+    """What is so of long work that a builder, an optimiser or a profiler does."""
+
+    run_id: str = ""  # its name of the run under way or done; "" before one was begun
+    cancel_requested: bool = False  # whether somebody wants it to end
+    log_tail: list[str] = Field(default_factory=list)  # the last lines of what it printed
+    started_at: datetime | None = None  # when it began
+    finished_at: datetime | None = None  # when it ended
+
+
+class BuildStatus(WorkStatus):
     """What is so of a build."""
 
     phase: BuildPhase = BuildPhase.QUEUED
-    run_id: str = ""  # the builder's name of the run under way or done; "" before one was begun
-    cancel_requested: bool = False  # whether somebody wants it to end
     log: StoredText | None = None  # what the builder printed so far; None before it printed anything
-    log_tail: list[str] = Field(default_factory=list)  # its last lines, kept here for who looks at a failure
     location: str = ""  # where it is: a folder, or an image reference by digest
     size_bytes: int = 0  # what it takes on the disk, or as an image; 0 when not known
-    started_at: datetime | None = None  # when the builder began
-    finished_at: datetime | None = None  # when it ended

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from shared.resources.automation import Automation, OptimizeSection, ProfileSection
 from shared.resources.base import NAME_PATTERN, Document, Status
 from shared.resources.inspection import ModelInspection
 
@@ -117,6 +118,8 @@ class ModelFacts(Document):
     )
     run_id: str | None = Field(default=None, max_length=256, description="the run that made it")
     experiment_name: str | None = Field(default=None, max_length=256, description="the experiment of that run")
+    optimize: OptimizeSection | None = Field(default=None, description="make a faster ONNX version of it, once")
+    profile: ProfileSection | None = Field(default=None, description="find out which CPU and memory it needs, once")
 
     @model_validator(mode="after")
     def _framework_of_its_version(self) -> ModelFacts:
@@ -204,6 +207,7 @@ class ModelVersionStatus(Status):
     labels: list[str] = Field(default_factory=list)  # the labels that name it, sorted; the head has them too
     archived: bool = False  # hidden from lists and from `latest`; can still be read
     inspection: ModelInspection | None = None  # what was found in its files; None before they were looked into
+    automation: Automation | None = None  # what is done with it by itself; None before that is decided, and for nothing
 
 
 class ModelHeadStatus(Status):

@@ -3,17 +3,17 @@ shared.resources.optimization."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
 
-from shared.resources.base import Document, Status
-from shared.resources.build import StoredText
+from shared.resources.base import Document
+from shared.resources.build import StoredText, WorkStatus
 from shared.resources.model import ModelFile
-from shared.resources.optimization import OptimizationResult, Tolerances
+from shared.resources.optimization import OptimizationResult, Tolerances, Variant
 
 KIND = "optimization"
+OPTIMIZATION_ID = "slipway.optimization.id"  # property of a derived version: which optimisation made it
 
 
 class OptimizationPhase(StrEnum):
@@ -48,18 +48,14 @@ class OptimizationSpec(Document):
     sample: StoredText  # rows
     sample_name: str  # the sample's file name, whose end says its format
     tolerances: Tolerances = Field(default_factory=Tolerances)  # of what is the same output
+    variants: list[Variant] = Field(default_factory=lambda: list(Variant))  # that are made and may be registered
     register_as: str  # name of the model that the best variant becomes a version of
     references: list[str] = Field(default_factory=list)  # what it is about: KIND/NAME:VERSION
 
 
-class OptimizationStatus(Status):
+class OptimizationStatus(WorkStatus):
     """What is so of an optimisation."""
 
     phase: OptimizationPhase = OptimizationPhase.PENDING
-    run_id: str = ""  # the optimiser's name of the run under way or done
-    cancel_requested: bool = False  # whether somebody wants it to end
-    log_tail: list[str] = Field(default_factory=list)  # the last lines of its progress
     result: OptimizationResult | None = None  # the variants; None before it ended
     registered: str = ""  # NAME:VERSION of the best variant; "" for none
-    started_at: datetime | None = None
-    finished_at: datetime | None = None

@@ -56,9 +56,12 @@ class _Azure(Document):
 class LoadPoint(_Azure):
     """One measurement: a load on the server with this CPU and memory. GB are 2**30 bytes, as Kubernetes' Gi."""
 
-    purpose: Literal["saturation", "target", "curve", "verification"]  # why it was made
+    purpose: Literal["saturation", "settings", "target", "curve", "verification"]  # why it was made
     cpu: float  # cores it was limited to
     memory_in_gb: float  # it was limited to
+    threads: int = 0  # of the model; 0: as many as it has cores
+    max_batch_rows: int = 256  # rows of one call of the model
+    batch_delay_in_ms: float = 0.0  # that requests waited for others
     offered_queries_per_second: float = 0.0  # of the open loop; 0 for the closed loop of the saturation
     measured_queries_per_second: float = 0.0  # answered with success
     total_queries: int = 0
@@ -131,6 +134,9 @@ class ProfileResult(_Azure):
     proven: bool = False  # whether the interval lies below the target; False: it is the best guess
     max_queries_per_second: float | None = None  # highest open-loop rate that met the target with the recommendation
     cheaper_cpu: float | None = None  # the next smaller that was measured; None: the recommendation is the smallest
+    recommended_threads: int | None = None  # of the model (SLIPWAY_SCORING_THREADS)
+    recommended_max_batch_rows: int | None = None  # rows of one call of the model (SLIPWAY_SCORING_MAX_BATCH_ROWS)
+    recommended_batch_delay_in_ms: float | None = None  # that requests wait for others (SLIPWAY_SCORING_MAX_DELAY_MS)
     start_up_time_in_s: float | None = None  # with exactly the recommended limits
     leak_suspected: bool | None = None
     growth_in_bytes_per_query: float | None = None
@@ -142,5 +148,9 @@ class ProfileResult(_Azure):
 
     def curve(self) -> list[LoadPoint]:
         """Latency by load with the recommended CPU, by rising rate; [] before anything was recommended."""
-        found = [p for p in self.points if p.cpu == self.recommended_cpu and p.offered_queries_per_second > 0]
+        found = [
+            p
+            for p in self.points
+            if p.cpu == self.recommended_cpu and p.offered_queries_per_second > 0 and p.purpose != "settings"
+        ]
         return sorted(found, key=lambda point: point.offered_queries_per_second)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from pydantic import Field
 
-from shared.resources.base import Document, Status
-from shared.resources.build import StoredText
+from shared.resources.base import Document
+from shared.resources.build import StoredText, WorkStatus
 from shared.resources.model import ModelFile
 from shared.resources.profile import ProfileResult, ProfileState
 
@@ -28,13 +26,8 @@ class ProfileSpec(Document):
     references: list[str] = Field(default_factory=list)  # what it is about: KIND/NAME:VERSION
 
 
-class ProfileStatus(Status):
+class ProfileStatus(WorkStatus):
     """What is so of a profile."""
 
     phase: ProfileState = ProfileState.NOT_STARTED
-    run_id: str = ""  # the profiler's name of the run under way or done
-    cancel_requested: bool = False  # whether somebody wants it to end
-    log_tail: list[str] = Field(default_factory=list)  # the last lines of its progress
     result: ProfileResult | None = None  # what was found; None before it ended
-    started_at: datetime | None = None
-    finished_at: datetime | None = None

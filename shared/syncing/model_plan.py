@@ -17,6 +17,7 @@ DEFINITION = "slipway.definition"  # property of a version: the digest of what i
 # What may be changed of a registered version (Azure ML's Model.update).
 _MUTABLE = ("stage", "sample_input", "sample_output", "resource_configuration", "datasets")
 _FROM_FILES = ("flavors", "run_id")  # read from MLmodel where the declaration leaves them out
+_SECTIONS = ("optimize", "profile")  # part of the definition only where they are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class AskedModel:
         facts = self.declaration.model_dump(
             mode="json", exclude={"schema_", "name", "version", "description", "tags", "properties", *_MUTABLE}
         )
+        facts = {key: value for key, value in facts.items() if value is not None or key not in _SECTIONS}
         files = [(file.path, file.sha256) for file in self.files]
         return hashlib.sha256(json.dumps([facts, files], sort_keys=True).encode()).hexdigest()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -17,6 +19,7 @@ from shared.profiling.profile import Progress, profile
 from shared.profiling.samples import read_samples
 from shared.profiling.search import CURVE_POINTS, Measure
 from shared.profiling.server import ServerFailed, ServerPlan, serving
+from shared.profiling.server_settings import ServerSettings
 from shared.profiling.verdicts import Verdict, verdict
 from shared.resources.profile import LoadPoint, ProfileResult, ProfileState
 from tests.scenarios.local_host import ROOT
@@ -176,47 +179,72 @@ WORKING += "    while time.thread_time() < end: pass\n    return 1\n"
 HOLDING = "held = []\ndef init(): held.append(b'x' * (150 * 2**20))\ndef run(data): return sum(range(40_000))\n"
 
 
+NEEDED_CPU = 0.3  # of the bare target: 0.25 cannot answer it however quiet the machine, 0.5 has two fifths to spare
+P99_MS = 200.0  # two periods of a CPU quota: what is throttled once is still in time, a queue that grows is not
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("script", "target_rps", "p99_ms"),
-    [(None, 1_500.0, 60.0), (WORKING.format(work_s=0.004), 70.0, 120.0), (HOLDING, 200.0, 120.0)],
-    ids=["example", "4 ms of work", "150 MB held"],
+    "script", [None, WORKING.format(work_s=0.004), HOLDING], ids=["example", "4 ms of work", "150 MB held"]
 )
-async def test_a_recommendation_is_enough_and_half_of_it_is_not(
-    tmp_path: Path, script: str | None, target_rps: float, p99_ms: float
-) -> None:
+async def test_a_recommendation_is_enough_and_half_of_it_is_not(tmp_path: Path, script: str | None) -> None:
     needs_cgroups()
-    plan = plan_of(
-        tmp_path,
-        script,
-        target_rps=target_rps,
-        p99_ms=p99_ms,
-        cpus=(0.0625, 0.125, 0.25, 0.5, 1.0),
-        start_timeout_s=60.0,
-    )
+    cpus = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    plan = plan_of(tmp_path, script, p99_ms=P99_MS, cpus=cpus, start_timeout_s=60.0)
+    plan = replace(plan, target_rps=NEEDED_CPU / await cpu_s_per_query(plan))
     result = await profile(plan, lambda progress: print(progress))
     assert result.proven, result.error
     assert result.recommended_cpu is not None
     assert result.recommended_memory_in_gb is not None
     cpu, memory_gb = result.recommended_cpu, result.recommended_memory_in_gb
-    assert await deployed(plan, cpu, memory_gb) is Verdict.MEETS
-    assert await deployed(plan, cpu / 2, memory_gb / 2) is Verdict.FAILS
+    delay_ms = result.recommended_batch_delay_in_ms or 0.0
+    used = ServerSettings(result.recommended_threads or 0, result.recommended_max_batch_rows or 0, delay_ms)
+    assert await deployed(plan, used, [(cpu, memory_gb), (cpu / 2, memory_gb), (cpu / 2, memory_gb / 2)]) == [
+        Verdict.MEETS,
+        Verdict.FAILS,
+        Verdict.FAILS,
+    ]
 
 
-async def deployed(plan: ProfilePlan, cpu: float, memory_gb: float) -> Verdict:
-    """Whether a server with exactly these limits meets the target at the target's own rate."""
-    cores, points = divided_cores(), list[LoadPoint]()
+async def cpu_s_per_query(plan: ProfilePlan) -> float:
+    """What a request costs this model on this machine, in an open loop: a time of the processor, which a busy machine
+    does not change as it does latencies."""
+    cores, costs, memory_gb = divided_cores(), list[float](), plan.max_memory_gb
     server_plan = ServerPlan(plan.model, plan.entry_script, start_timeout_s=plan.start_timeout_s, cores=cores.server)
+    probe = Probe(read_samples(plan.sample), plan.path, plan.request_timeout_s, cores.generator, seed=7)
+    async with serving(server_plan, Limits(1.0, round(memory_gb * GB))) as server:
+        await probe.warm_up(server)
+        saturated = await probe.measure(server, Measure("saturation", 1.0, memory_gb, 0.0), 0)
+        rate_rps = 0.25 * saturated.measured_queries_per_second / max(saturated.utilized_cpu, 0.1)
+        for number in range(3):
+            point = await probe.measure(server, Measure("target", 1.0, memory_gb, rate_rps), number)
+            costs.append(point.utilized_cpu / point.measured_queries_per_second)
+    return median(costs)
+
+
+async def deployed(plan: ProfilePlan, used: ServerSettings, limits: list[tuple[float, float]]) -> list[Verdict]:
+    """Whether servers with exactly these limits of CPU and memory meet the target at the target's own rate, in rounds:
+    what the machine does meanwhile happens to all of them."""
+    points: list[list[LoadPoint]] = [[] for _ in limits]
+    while Verdict.OPEN in (found := [verdict(plan.target, of_one) for of_one in points]):
+        for place, (cpu, memory_gb) in enumerate(limits):
+            if found[place] is Verdict.OPEN:
+                points[place].append(await measured(plan, used, cpu, memory_gb, len(points[place])))
+                print(points[place][-1])
+    return found
+
+
+async def measured(plan: ProfilePlan, used: ServerSettings, cpu: float, memory_gb: float, number: int) -> LoadPoint:
+    cores = divided_cores()
+    server_plan = ServerPlan(
+        plan.model, plan.entry_script, start_timeout_s=plan.start_timeout_s, cores=cores.server, settings=used
+    )
     probe = Probe(read_samples(plan.sample), plan.path, plan.request_timeout_s, cores.generator, seed=99)
-    step = Measure("verification", cpu, memory_gb, plan.target_rps)
     try:
         async with serving(server_plan, Limits(cpu, round(memory_gb * GB))) as server:
             await probe.warm_up(server)
-            while (found := verdict(plan.target, points)) is Verdict.OPEN:
-                points.append(await probe.measure(server, step, len(points)))
-                print(points[-1])
-            return found
+            step = Measure("verification", cpu, memory_gb, plan.target_rps, used)
+            return await probe.measure(server, step, number)
     except ServerFailed as error:
-        print(error)
-        return Verdict.FAILS
+        return LoadPoint(purpose="verification", cpu=cpu, memory_in_gb=memory_gb, problem=str(error))

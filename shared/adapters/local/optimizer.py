@@ -64,7 +64,15 @@ class LocalOptimizer:
             timeout_s=request.timeout_s,
             say=say,
         )
-        plan = Plan(model, sample, built, work / "out", tolerances=spec.tolerances, timeout_s=request.timeout_s)
+        plan = Plan(
+            model,
+            sample,
+            built,
+            work / "out",
+            variants=tuple(spec.variants),
+            tolerances=spec.tolerances,
+            timeout_s=request.timeout_s,
+        )
         result = await optimize(plan, say)
         for variant in result.variants:
             if variant.verified and variant.path:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from pydantic import Field
 
+from shared.resources.automation import VARIANTS
 from shared.resources.base import NAME_PATTERN, Condition, Document, Resource
-from shared.resources.optimization import OptimizationResult, Tolerances
+from shared.resources.optimization import OptimizationResult, Tolerances, Variant
 from shared.resources.optimization_job import OptimizationPhase, OptimizationSpec, OptimizationStatus
 
 
@@ -23,6 +24,7 @@ class OptimizationRequested(Document):
     sample: str | None = Field(default=None, max_length=4_000_000, description="rows [the model's sample_input]")
     sample_name: str = Field(default="sample.csv", max_length=255, pattern=r"\.(csv|json)$", description="its format")
     tolerances: Tolerances = Field(default_factory=Tolerances, description="what is the same output")
+    variants: list[Variant] = Field(default_factory=lambda: list(Variant), min_length=1, description=VARIANTS)
     register_as: str = Field(
         default="", max_length=255, pattern=f"^$|{NAME_PATTERN}", description="name of the derived model [NAME-onnx]"
     )

@@ -19,8 +19,8 @@ from .sessions import session_of
 CHUNK_ROWS = 1000
 FOLDED = "folded.onnx"
 PRODUCTS = ["MatMul", "Gemm", "Conv"]
-# ONNX Runtime's "Quantize ONNX Models": an x86 processor without VNNI adds two products of 8 bits in 16 and saturates, so
-# that a model verified on one machine would answer wrongly on another. With weights of 7 bits nothing overflows.
+# ONNX Runtime's "Quantize ONNX Models": an x86 processor without VNNI adds two products of 8 bits in 16 and saturates,
+# so that a model verified on one machine would answer wrongly on another. With weights of 7 bits nothing overflows.
 SEVEN_BITS = True
 
 
