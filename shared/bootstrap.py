@@ -14,6 +14,7 @@ from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
+from shared.deployments.endpoint_keys import EndpointKeys
 from shared.deployments.rollouts import Rollouts
 from shared.environments.versions import EnvironmentVersions
 from shared.events.wire import from_wire
@@ -34,6 +35,7 @@ from shared.ports import (
     Clock,
     CommitReporter,
     DeploymentTarget,
+    EndpointCredentialStore,
     EnvironmentBuilder,
     EventPublisher,
     EventSubscriptions,
@@ -81,6 +83,7 @@ class ControlPlane:
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.rollouts = Rollouts(deps.store, deps.committer)
+        self.endpoint_keys = EndpointKeys(deps.credentials, deps.committer, deps.queue)
         self.image_intake = ImageIntake(deps, self.loop, self.environments)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
@@ -126,6 +129,7 @@ class ControlPlane:
             if after is None:
                 break
         await self.deps.target.keep_only(frozenset(names))
+        await self.deps.credentials.keep_only(frozenset(names))
 
     async def collect_garbage(self) -> Collection | None:
         """Delete stored files that nothing refers to; what was done, None when another host does it."""
@@ -161,6 +165,7 @@ def assemble(
     profiler: ModelProfiler,
     optimizer: ModelOptimizer,
     target: DeploymentTarget,
+    credentials: EndpointCredentialStore,
     clock: Clock,
 ) -> ControlPlane:
     """A control plane on these adapters."""
@@ -189,6 +194,7 @@ def assemble(
             profiler=profiler,
             optimizer=optimizer,
             target=target,
+            credentials=credentials,
             open_source=_source_opener(settings, store, artifacts),
         )
     )
@@ -229,6 +235,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
     """Everything in one folder of this machine."""
     from shared.adapters.local.artifact_store import LocalArtifactStore
     from shared.adapters.local.deployment_target import LocalTarget
+    from shared.adapters.local.endpoint_credentials import LocalCredentials
     from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
     from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
     from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
@@ -264,6 +271,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         LocalProfiler(folder / "profiles", settings.package_index_url),
         LocalOptimizer(folder / "optimizations", environments, settings.package_index_url),
         LocalTarget(folder / "endpoints", settings.package_index_url),
+        LocalCredentials(folder / "endpoint-keys"),
         clock,
     )
 
@@ -278,6 +286,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.azure.credentials import default_credential
     from shared.adapters.azure.event_publisher import open_event_publisher
     from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
+    from shared.adapters.azure.no_credentials import NoCredentials
     from shared.adapters.azure.no_optimizer import NoOptimizer
     from shared.adapters.azure.no_profiler import NoProfiler
     from shared.adapters.azure.no_target import NoTarget
@@ -301,5 +310,6 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         NoProfiler(),
         NoOptimizer(),
         NoTarget(),
+        NoCredentials(),
         clock,
     )

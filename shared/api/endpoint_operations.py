@@ -27,6 +27,23 @@ ENDPOINTS = (
         doc.TrafficPatch,
     ),
     Operation(
+        "get_endpoint_credentials",
+        "POST",
+        "endpoints/{name}/credentials",
+        handlers.get_endpoint_credentials,
+        {200: doc.EndpointAuth},
+        (404, 422, 501),
+    ),
+    Operation(
+        "regenerate_endpoint_key",
+        "POST",
+        "endpoints/{name}/regenerate-key",
+        handlers.regenerate_endpoint_key,
+        {202: doc.OnlineEndpoint},
+        (*BODY_ERRORS, 404, 501),
+        doc.RegenerateKey,
+    ),
+    Operation(
         "get_deployment_logs",
         "GET",
         "endpoints/{name}/deployments/{deployment}/logs",

@@ -80,6 +80,7 @@ def invoke(options: Options, name: str, path: Path, deployment: str | None) -> N
             raise CliError(f"{name} takes no requests yet: it is {found['provisioning_state']}", ExitCode.UNAVAILABLE)
         headers = {"Content-Type": "application/json"}
         headers |= {"azureml-model-deployment": deployment} if deployment else {}
+        headers["Authorization"] = f"Bearer {_credential(api, name)}"
         try:
             answer = httpx.post(found["scoring_uri"], content=path.read_bytes(), headers=headers, timeout=api.timeout_s)
         except httpx.HTTPError as error:
@@ -87,6 +88,30 @@ def invoke(options: Options, name: str, path: Path, deployment: str | None) -> N
     click.echo(answer.text)
     if answer.is_error:
         raise CliError(f"{name} answered with {answer.status_code}", ExitCode.FAILURE)
+
+
+@endpoint.command("get-credentials")
+@click.argument("name")
+@common_options
+def get_credentials(options: Options, name: str) -> None:
+    """Print the keys that open an endpoint, or a token for it: sent as `Authorization: Bearer`."""
+    with Api(options) as api:
+        found = api.call("POST", f"endpoints/{segment(name)}/credentials").document
+    shown = {key: value for key, value in found.items() if value is not None}
+    output.show(options, shown, output.fields(list(shown.items())))
+
+
+@endpoint.command("regenerate-keys")
+@click.argument("name")
+@click.option(
+    "--key-type", type=click.Choice(["primary", "secondary"]), default="primary", show_default=True, help="Which one."
+)
+@common_options
+def regenerate_keys(options: Options, name: str, key_type: str) -> None:
+    """Make one of an endpoint's two keys anew; callers go on with the other."""
+    with Api(options) as api:
+        api.call("POST", f"endpoints/{segment(name)}/regenerate-key", body={"key_type": key_type})
+    output.show(options, {"name": name, "key_type": key_type}, f"The {key_type} key of {name} is a new one.")
 
 
 @endpoint.command("logs")
@@ -98,6 +123,11 @@ def logs(options: Options, name: str, deployment: str) -> None:
     with Api(options) as api:
         found = api.get(f"endpoints/{segment(name)}/deployments/{segment(deployment)}/logs")
     output.show(options, found, found["text"].rstrip("\n"))
+
+
+def _credential(api: Api, name: str) -> str:
+    found = api.call("POST", f"endpoints/{segment(name)}/credentials").document
+    return str(found["primary_key"] or found["access_token"])
 
 
 def _patch(options: Options, name: str, body: dict[str, Any]) -> None:

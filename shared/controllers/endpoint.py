@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.deployments.credentials import access_of
 from shared.deployments.desired import desired_of, parts_of
+from shared.deployments.endpoint_keys import auth_mode_of, kept_of
 from shared.deployments.traffic import declared_again, effective, mirrored
 from shared.environments.curated_text import curated_text
 from shared.errors import Invalid, NotFound, Permanent
-from shared.ports import DesiredDeployment, DesiredEndpoint, ResourceQuery
+from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess, ResourceQuery
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
 from shared.resources.declared import DeclaredSpec, deployment_name
 from shared.resources.endpoint_status import OnlineEndpointStatus, ProvisioningState
@@ -35,20 +37,22 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         status = declared_again(status, spec.declaration)
         status.phase = ProvisioningState.UPDATING
     status.observed_generation = resource.generation
+    status.auth_mode = auth_mode_of(resource)
     deployments = await deployments_of(resource.name, deps)
     desired = [found for one in deployments if (found := (await wanted(one, deps, cause)).desired) is not None]
     there = {one.name for one in desired}
     status.effective_traffic = effective(status.traffic, there)
     weights = status.effective_traffic
-    endpoint = DesiredEndpoint(
-        resource.name,
-        tuple(desired),
-        weights,
-        mirrored(status.mirror_traffic, weights, there),
-        status.sticky_header,
-        deps.artifacts.read,
-    )
     try:
+        endpoint = DesiredEndpoint(
+            resource.name,
+            tuple(desired),
+            weights,
+            mirrored(status.mirror_traffic, weights, there),
+            status.sticky_header,
+            deps.artifacts.read,
+            await _access(resource, status, deps),
+        )
         seen = await deps.target.ensure(endpoint)
     except Permanent as error:
         status.phase = ProvisioningState.FAILED
@@ -63,6 +67,11 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     )
     settled = seen.ready and all(one.ready for one in seen.deployments.values())
     return Outcome(status, unfinished=True, look_again_after_s=LOOK_S if settled else SOON_S)
+
+
+async def _access(resource: Resource, status: OnlineEndpointStatus, deps: Deps) -> EndpointAccess:
+    """Who may call; keys are made at the first look, and anew when they were asked for."""
+    return access_of(resource.name, status.auth_mode, await kept_of(resource, deps.credentials))
 
 
 async def deployments_of(endpoint: str, deps: Deps) -> list[Resource]:

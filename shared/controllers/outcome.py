@@ -13,6 +13,7 @@ from shared.ports import (
     ArtifactStore,
     Clock,
     DeploymentTarget,
+    EndpointCredentialStore,
     EnvironmentBuilder,
     EventSubscriptions,
     ImageBuilder,
@@ -57,6 +58,7 @@ class Deps:
     profiler: ModelProfiler
     optimizer: ModelOptimizer
     target: DeploymentTarget
+    credentials: EndpointCredentialStore
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

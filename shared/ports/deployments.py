@@ -28,6 +28,16 @@ class DesiredDeployment:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointAccess:
+    """Who may call, as far as whoever checks callers has to know it: `Authorization: Bearer` with a key or a token."""
+
+    auth_mode: str  # Azure ML's: key, aml_token or aad_token
+    key_sha256: tuple[str, ...] = ()  # of each key that opens, in hexadecimal digits
+    token_secret: str = field(default="", repr=False)  # signs the tokens that open (JWT, HS256)
+    audience: str = ""  # that a token has to name
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredEndpoint:
     """An endpoint with its deployments and their traffic."""
 
@@ -37,6 +47,7 @@ class DesiredEndpoint:
     mirror: Mapping[str, int]  # percent of copies, at most one deployment
     sticky_header: str  # whose value keeps a caller with one deployment; "" for none
     read_file: Callable[[str], AsyncIterator[bytes]]  # the content of a file, by its SHA-256
+    access: EndpointAccess | None = None  # None: nobody is asked who they are
 
 
 @dataclass(frozen=True, slots=True)

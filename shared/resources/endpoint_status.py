@@ -47,6 +47,9 @@ class OnlineEndpointStatus(_Provisioned):
     mirror_traffic: dict[str, int] = Field(default_factory=dict)  # percent of copies, at most one deployment
     sticky_header: str = ""  # whose value keeps a caller with one deployment; "" for none
     effective_traffic: dict[str, int] = Field(default_factory=dict)  # what the router does: without those not there
+    auth_mode: str = "key"  # how callers prove who they are: key, aml_token or aad_token
+    primary_key_generation: int = 1  # grows when somebody asks for a new key; the keys themselves are elsewhere
+    secondary_key_generation: int = 1  # the same
 
 
 class OnlineDeploymentStatus(_Provisioned):

@@ -7,19 +7,19 @@ import asyncio
 import contextlib
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from shared.adapters.local.deployment_files import digest_of, materialised, model_folder
+from shared.adapters.local.endpoint_credentials import write_private
 from shared.adapters.local.ports_of import PortBook
 from shared.adapters.local.process_types import DesiredProcess, ObservedProcess, ProcessPhase
 from shared.adapters.local.processes import Supervisor
-from shared.errors import NotFound
+from shared.errors import NotFound, NotSupported
 from shared.packaging.server_packages import ROOT, server_path
-from shared.ports import DesiredDeployment, DesiredEndpoint, ObservedDeployment, ObservedEndpoint
+from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess, ObservedDeployment, ObservedEndpoint
 
 ROUTER = "router"
 METRICS_TIMEOUT_S = 2.0
@@ -37,7 +37,7 @@ class LocalTarget:
     async def ensure(self, desired: DesiredEndpoint) -> ObservedEndpoint:
         """See DeploymentTarget. A changed deployment's new processes are started beside the old ones, which go when the
         new ones are ready."""
-        place = self._folder / desired.name
+        place, access = self._folder / desired.name, _access(desired.access)
         if not desired.deployments and not place.exists():
             return ObservedEndpoint("", True)  # there is nothing to route to yet
         place.mkdir(parents=True, exist_ok=True)
@@ -49,11 +49,11 @@ class LocalTarget:
         router = self._router(place, ports)
         config = place / "router.json"
         if not config.exists():
-            _write(config, {"deployments": {}})
+            _write(config, {"deployments": {}, **access})
         observed = await Supervisor(place / "processes").ensure([*wanted, *kept, router])
         found = {one.name: _observed(one, wanted, observed) for one in desired.deployments}
         self._note_current(place, desired, found, wanted)
-        _write(config, self._routes(place, desired, observed, ports))
+        _write(config, {**self._routes(place, desired, observed, ports), **access})
         port = ports.port(ROUTER)
         is_ready = ROUTER in observed and observed[ROUTER].phase == ProcessPhase.READY
         self._seen[desired.name] = ObservedEndpoint(f"http://127.0.0.1:{port}/score", is_ready, found)
@@ -198,6 +198,18 @@ def _observed(
     )
 
 
+def _access(access: EndpointAccess | None) -> dict[str, Any]:
+    if access is None:
+        return {}
+    if access.auth_mode == "key":
+        return {"access": {"mode": "key", "key_sha256": list(access.key_sha256)}}
+    if access.auth_mode == "aml_token":
+        said = {"mode": "aml_token", "token_secret": access.token_secret, "audience": access.audience}
+        return {"access": said}
+    remedy = "let `auth_mode` be key or aml_token"
+    raise NotSupported(f"this machine can't check callers by {access.auth_mode}: there is no Entra ID", remedy=remedy)
+
+
 def _document(process: DesiredProcess) -> dict[str, Any]:
     return {
         "name": process.name,
@@ -222,13 +234,11 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _write(path: Path, document: Mapping[str, Any]) -> None:
-    """Whole or not at all, and only when it changes: the router reads it again when it does."""
+    """Only its owner's, and only when it changes: the router reads it again when it does."""
     text = json.dumps(document, sort_keys=True)
     if path.exists() and path.read_text() == text:
         return
-    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    partial.write_text(text)
-    partial.rename(path)
+    write_private(path, text)
 
 
 def _tail(path: Path, lines: int) -> str:
