@@ -28,6 +28,13 @@ async def patch_endpoint_traffic(req: func.HttpRequest) -> func.HttpResponse:
     return await answer("patch_endpoint_traffic", req)
 
 
+@bp.function_name("rollback_endpoint")
+@bp.route("endpoints/{name}/rollback", methods=["POST"])
+async def rollback_endpoint(req: func.HttpRequest) -> func.HttpResponse:
+    """Give the traffic back to what had it before."""
+    return await answer("rollback_endpoint", req)
+
+
 @bp.function_name("get_endpoint_credentials")
 @bp.route("endpoints/{name}/credentials", methods=["POST"])
 async def get_endpoint_credentials(req: func.HttpRequest) -> func.HttpResponse:
@@ -96,3 +103,10 @@ async def approve_rollout(req: func.HttpRequest) -> func.HttpResponse:
 async def abort_rollout(req: func.HttpRequest) -> func.HttpResponse:
     """Give the traffic back."""
     return await answer("abort_rollout", req)
+
+
+@bp.function_name("undo_rollout")
+@bp.route("rollouts/{name}/undo", methods=["POST"])
+async def undo_rollout(req: func.HttpRequest) -> func.HttpResponse:
+    """Take back what a rollout changed."""
+    return await answer("undo_rollout", req)

@@ -15,6 +15,7 @@ from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
 from shared.deployments.endpoint_keys import EndpointKeys
+from shared.deployments.rollback import Rollback
 from shared.deployments.rollouts import Rollouts
 from shared.environments.versions import EnvironmentVersions
 from shared.events.wire import from_wire
@@ -83,6 +84,7 @@ class ControlPlane:
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.rollouts = Rollouts(deps.store, deps.committer)
+        self.rollback = Rollback(deps.store, deps.committer, deps.queue, self.rollouts)
         self.endpoint_keys = EndpointKeys(deps.credentials, deps.committer, deps.queue)
         self.image_intake = ImageIntake(deps, self.loop, self.environments)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)

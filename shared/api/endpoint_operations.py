@@ -27,6 +27,14 @@ ENDPOINTS = (
         doc.TrafficPatch,
     ),
     Operation(
+        "rollback_endpoint",
+        "POST",
+        "endpoints/{name}/rollback",
+        handlers.rollback_endpoint,
+        {202: doc.OnlineEndpoint},
+        (404, 422),
+    ),
+    Operation(
         "get_endpoint_credentials",
         "POST",
         "endpoints/{name}/credentials",
@@ -75,6 +83,6 @@ ROLLOUTS = (
             {202: doc.Rollout},
             (404, 422),
         )
-        for action in ("pause", "resume", "approve", "abort")
+        for action in ("pause", "resume", "approve", "abort", "undo")
     ),
 )

@@ -40,6 +40,12 @@ async def patch_endpoint_traffic(request: ApiRequest, plane: ControlPlane) -> Ap
     return await _shown(200, changed, plane)
 
 
+async def rollback_endpoint(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Give the traffic back to what had it before the newest change; a rollout that is under way is aborted."""
+    endpoint = await _endpoint(request, plane)
+    return await _shown(202, await plane.rollback.endpoint(endpoint.name, request.cause), plane)
+
+
 async def get_endpoint_credentials(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """The keys that open an endpoint, or, with auth_mode aml_token, a new token for it."""
     found = await plane.endpoint_keys.get(await _endpoint(request, plane), plane.deps.clock.now())
@@ -103,6 +109,12 @@ async def approve_rollout(request: ApiRequest, plane: ControlPlane) -> ApiRespon
 async def abort_rollout(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Give the traffic back to the stable deployment."""
     return await _asked(request, plane, RolloutRequest.ABORT)
+
+
+async def undo_rollout(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Abort a rollout that is under way, or take back what one that has ended changed."""
+    found = await plane.rollback.rollout(request.route["name"], request.cause)
+    return ApiResponse(202, doc.Rollout.of(found).model_dump(mode="json"))
 
 
 async def _asked(request: ApiRequest, plane: ControlPlane, asked: RolloutRequest) -> ApiResponse:

@@ -65,6 +65,16 @@ def mirror(options: Options, name: str, share: str) -> None:
     _patch(options, name, {"mirror_traffic": _percents((share,))})
 
 
+@endpoint.command("rollback")
+@click.argument("name")
+@common_options
+def rollback(options: Options, name: str) -> None:
+    """Give the traffic back to what had it before the newest change; a rollout that is under way is aborted."""
+    with Api(options) as api:
+        found = api.call("POST", f"endpoints/{segment(name)}/rollback").document
+    output.show(options, found, describe(found))
+
+
 @endpoint.command("invoke")
 @click.argument("name")
 @click.option("-f", "--file", "path", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))

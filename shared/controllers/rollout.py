@@ -41,7 +41,7 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     for command in decision.commands:
         match command:
             case SetTraffic(split):
-                await _set(spec, split, deps, cause)
+                await _set(resource.name, spec, split, deps, cause)
             case Announce(happening, split):
                 events.append(_event(happening.value, resource.name, spec, split, decision.next))
     going_on = decision.next.phase not in TERMINAL
@@ -84,11 +84,18 @@ def _values(metrics: Sequence[str], name: str, samples: tuple[Sample, ...]) -> M
     return {metric: value for metric, value in found.items() if value is not None}
 
 
-async def _set(spec: RolloutSpec, split: Split, deps: Deps, cause: Cause) -> None:
+async def _set(name: str, spec: RolloutSpec, split: Split, deps: Deps, cause: Cause) -> None:
     """Only the two deployments' shares change, and the mirror of the candidate."""
     patch = Traffic({spec.stable: split.stable, spec.candidate: split.candidate}, {spec.candidate: split.mirror})
     await patch_traffic(
-        spec.endpoint_name, patch, deps.store, deps.committer, deps.queue, cause, sticky_header=split.sticky_header
+        spec.endpoint_name,
+        patch,
+        deps.store,
+        deps.committer,
+        deps.queue,
+        cause,
+        sticky_header=split.sticky_header,
+        rollout=name,
     )
 
 

@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 
 from shared.commit import Committer, Current, Draft, TransactionalStore
+from shared.deployments.traffic import with_traffic
 from shared.errors import NotFound
+from shared.events import types
 from shared.ports import ResourceQuery, WorkQueue
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.declared import deployment_name
@@ -27,10 +29,12 @@ async def patch_traffic(
     cause: Cause,
     *,
     sticky_header: str | None = None,
+    rollout: str = "",
 ) -> Resource:
     """The endpoint with its traffic patched, and the header by which callers stay with a deployment (None: as it is);
-    its router follows within a second. Raises NotFound, and Invalid with every fault for traffic that can't be so among
-    the deployments there are."""
+    its router follows within a second. What was before is remembered, the steps of one `rollout` as one change; what
+    people change is told by an event, a rollout tells its steps itself. Raises NotFound, and Invalid with every fault
+    for traffic that can't be so among the deployments there are."""
     key = ResourceKey(ENDPOINT, endpoint)
     names = await deployment_names(endpoint, store)
 
@@ -43,11 +47,11 @@ async def patch_traffic(
         copied = {name: share for name, share in status.mirror_traffic.items() if name in names}
         after = patched(Traffic(known, copied), patch, names)
         header = status.sticky_header if sticky_header is None else sticky_header
-        new = (dict(after.weights), dict(after.mirror), header)
-        if new == (status.traffic, status.mirror_traffic, status.sticky_header):
+        changed = with_traffic(status, dict(after.weights), dict(after.mirror), header, rollout)
+        if changed is status:
             return ()
-        status.traffic, status.mirror_traffic, status.sticky_header = new
-        return (Draft.of(found, status=status.model_dump(mode="json"), unfinished=True),)
+        events = () if rollout else (shifted(endpoint, changed, "Patched"),)
+        return (Draft.of(found, status=changed.model_dump(mode="json"), unfinished=True, events=events),)
 
     await committer.transact((key,), change, cause)
     await queue.send(json.dumps({"kind": ENDPOINT, "name": endpoint, "attempt": 1}), delay_s=0)
@@ -55,6 +59,12 @@ async def patch_traffic(
     if found is None:
         raise NotFound(f"there is no endpoint {endpoint[:80]!r}", remedy="`slipway endpoint list` shows all")
     return found
+
+
+def shifted(endpoint: str, status: OnlineEndpointStatus, reason: str) -> types.EventDraft:
+    """The event of traffic that somebody changed."""
+    said = {"traffic": status.traffic, "mirrorTraffic": status.mirror_traffic, "reason": reason}
+    return types.endpoint_event(types.TRAFFIC_SHIFTED, endpoint, **said)
 
 
 async def deployment_names(endpoint: str, store: TransactionalStore) -> list[str]:

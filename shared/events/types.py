@@ -73,7 +73,7 @@ PUBLISHED: dict[str, str] = {
     MODEL_DEPLOYED: "a deployment is ready as it was declared",
     DEPLOYMENT_FAILED: "a deployment cannot be run, or its processes end again and again",
     ENDPOINT_KEY_REGENERATED: "a key of an endpoint was made anew",
-    TRAFFIC_SHIFTED: "a step of a rollout has its traffic",
+    TRAFFIC_SHIFTED: "a step of a rollout has its traffic, or somebody changed an endpoint's",
     ROLLOUT_PROMOTED: "a rollout ended with its candidate",
     ROLLOUT_ROLLED_BACK: "a rollout gave the traffic back to the stable deployment",
     MODEL_OPTIMIZED: "a verified, faster ONNX variant of a model version was registered",
