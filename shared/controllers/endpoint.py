@@ -8,17 +8,17 @@ from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.deployments.credentials import access_of
 from shared.deployments.desired import desired_of, parts_of
 from shared.deployments.endpoint_keys import auth_mode_of, kept_of
+from shared.deployments.live_traffic import deployments_in
 from shared.deployments.traffic import declared_again, effective, mirrored
 from shared.environments.curated_text import curated_text
 from shared.errors import Invalid, NotFound, Permanent
-from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess, ResourceQuery
+from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
-from shared.resources.declared import DeclaredSpec, deployment_name
-from shared.resources.endpoint_status import OnlineEndpointStatus, ProvisioningState
+from shared.resources.declared import DeclaredSpec
+from shared.resources.endpoint_status import OnlineDeploymentStatus, OnlineEndpointStatus, ProvisioningState
 from shared.resources.environment import KIND as ENVIRONMENT
 from shared.resources.environment_build import EnvironmentPhase, EnvironmentVersionStatus
 from shared.resources.model import KIND as MODEL
-from shared.resources.online_deployment import KIND as DEPLOYMENT
 from shared.resources.sync import Provenance
 from shared.syncing.apply import apply_tree
 from shared.syncing.tree import SourceTree
@@ -26,7 +26,6 @@ from shared.syncing.tree import SourceTree
 LOOK_S = 2.0  # how often a target is looked at: processes that end are started again then
 SOON_S = 0.3  # while something is on its way
 CURATED = "slipway/onnx-serving"  # for deployments that name no environment
-PAGE = 200
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -76,15 +75,7 @@ async def _access(resource: Resource, status: OnlineEndpointStatus, deps: Deps) 
 
 async def deployments_of(endpoint: str, deps: Deps) -> list[Resource]:
     """Every deployment of the endpoint."""
-    found: list[Resource] = []
-    after: str | None = None
-    while True:
-        page = await deps.store.list_resources(ResourceQuery(DEPLOYMENT, limit=PAGE, after=after))
-        prefix = deployment_name(endpoint, "")
-        found += [one for one in page.items if one.name.startswith(prefix)]
-        after = page.continuation
-        if after is None:
-            return found
+    return await deployments_in(endpoint, deps.store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +96,7 @@ async def wanted(deployment: Resource, deps: Deps, cause: Cause) -> Wanted:
     model_name = environment_name = ""
     try:
         parts = parts_of(spec)
-        model_name, environment_name = parts.model, parts.environment or await _curated(deps, cause)
+        model_name, environment_name = parts.model, parts.environment or await _default(deployment, deps, cause)
         model = await _read(MODEL, model_name, deps) if model_name else None
         environment = await _read(ENVIRONMENT, environment_name, deps)
         phase = EnvironmentVersionStatus.model_validate(environment.status).phase
@@ -127,8 +118,14 @@ async def _read(kind: str, text: str, deps: Deps) -> Resource:
     return found
 
 
-async def _curated(deps: Deps, cause: Cause) -> str:
-    """NAME:VERSION of the environment for models without code, declared when it is used first."""
+async def _default(deployment: Resource, deps: Deps, cause: Cause) -> str:
+    """NAME:VERSION of the environment of a deployment that names none: the curated one, which is declared when it is
+    used first; a deployment stays with its version until it is declared anew."""
+    status = OnlineDeploymentStatus.model_validate(deployment.status)
+    if status.environment and status.observed_generation == deployment.generation:
+        pinned = ResourceKey(ENVIRONMENT, *status.environment.split(":", 1))
+        if await deps.store.read(pinned) is not None:
+            return status.environment
     tree = SourceTree({"serving.yml": curated_text(CURATED).encode()})
     (outcome,) = await apply_tree(tree, None, Provenance(source="slipway"), deps, cause)
     return f"{outcome.name}:{outcome.version}"

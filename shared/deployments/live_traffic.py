@@ -9,12 +9,13 @@ from shared.commit import Committer, Current, Draft, TransactionalStore
 from shared.deployments.traffic import with_traffic
 from shared.errors import NotFound
 from shared.events import types
-from shared.ports import ResourceQuery, WorkQueue
+from shared.ports import ANY_KIND, ResourceQuery, WorkQueue
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.declared import deployment_name
 from shared.resources.endpoint_status import OnlineEndpointStatus
 from shared.resources.online_deployment import KIND as DEPLOYMENT
 from shared.resources.online_endpoint import KIND as ENDPOINT
+from shared.resources.search import reference_term
 from shared.rollout.traffic import Traffic, patched
 
 PAGE = 500
@@ -69,10 +70,18 @@ def shifted(endpoint: str, status: OnlineEndpointStatus, reason: str) -> types.E
 
 async def deployment_names(endpoint: str, store: TransactionalStore) -> list[str]:
     """The names of the endpoint's deployments, sorted."""
-    prefix, names, after = deployment_name(endpoint, ""), [], None
+    prefix = deployment_name(endpoint, "")
+    return sorted(one.name.removeprefix(prefix) for one in await deployments_in(endpoint, store))
+
+
+async def deployments_in(endpoint: str, store: TransactionalStore) -> list[Resource]:
+    """Every deployment of the endpoint, by name; found by what it refers to, not among all there are."""
+    terms = (reference_term(str(ResourceKey(ENDPOINT, endpoint))),)
+    found: list[Resource] = []
+    after: str | None = None
     while True:
-        page = await store.list_resources(ResourceQuery(DEPLOYMENT, limit=PAGE, after=after))
-        names += [one.name.removeprefix(prefix) for one in page.items if one.name.startswith(prefix)]
+        page = await store.list_resources(ResourceQuery(ANY_KIND, terms=terms, limit=PAGE, after=after))
+        found += [one for one in page.items if one.kind == DEPLOYMENT]
         after = page.continuation
         if after is None:
-            return sorted(names)
+            return found
