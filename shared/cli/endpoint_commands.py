@@ -184,7 +184,7 @@ def describe(one: dict[str, Any]) -> str:
         (
             each["name"],
             each["provisioning_state"],
-            f"{each['ready_instances']}/{each['wanted_instances']}",
+            _ready(each),
             f"{each['traffic']}%",
             each["model"],
             each["environment"],
@@ -198,6 +198,11 @@ def describe(one: dict[str, Any]) -> str:
         if each["provisioning_state"] == "Failed":
             lines += [f"  {line}" for line in each["log_tail"]]
     return "\n".join(lines)
+
+
+def _ready(one: dict[str, Any]) -> str:
+    count = f"{one['ready_instances']}/{one['wanted_instances']}"
+    return f"{count} (scaled to zero)" if one["scaled_to_zero"] else count
 
 
 def _shares(traffic: dict[str, int]) -> str:

@@ -12,7 +12,7 @@ from shared.deployments.live_traffic import deployments_in
 from shared.deployments.traffic import declared_again, effective, mirrored
 from shared.environments.curated_text import curated_text
 from shared.errors import Invalid, NotFound, Permanent
-from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess
+from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess, ObservedEndpoint
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
 from shared.resources.declared import DeclaredSpec
 from shared.resources.endpoint_status import OnlineDeploymentStatus, OnlineEndpointStatus, ProvisioningState
@@ -23,6 +23,7 @@ from shared.resources.sync import Provenance
 from shared.syncing.apply import apply_tree
 from shared.syncing.tree import SourceTree
 
+IDLE_LOOK_S = 1.0  # while a deployment is scaled to zero: a request may wait for it
 LOOK_S = 2.0  # how often a target is looked at: processes that end are started again then
 SOON_S = 0.3  # while something is on its way
 CURATED = "slipway/onnx-serving"  # for deployments that name no environment
@@ -64,8 +65,13 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     status.conditions = with_condition(
         status.conditions, _available(seen.ready, "RouterReady" if seen.ready else "RouterStarting", message, deps)
     )
-    settled = seen.ready and all(one.ready for one in seen.deployments.values())
-    return Outcome(status, unfinished=True, look_again_after_s=LOOK_S if settled else SOON_S)
+    return Outcome(status, unfinished=True, look_again_after_s=_look_s(seen))
+
+
+def _look_s(seen: ObservedEndpoint) -> float:
+    if not (seen.ready and all(one.ready or one.scaled_to_zero for one in seen.deployments.values())):
+        return SOON_S
+    return IDLE_LOOK_S if any(one.scaled_to_zero for one in seen.deployments.values()) else LOOK_S
 
 
 async def _access(resource: Resource, status: OnlineEndpointStatus, deps: Deps) -> EndpointAccess:

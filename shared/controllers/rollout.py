@@ -89,7 +89,7 @@ async def _arm(
     seen = target.deployments.get(name) if target else None
     failed = found is not None and found.status.get("phase") == ProvisioningState.FAILED
     return Arm(
-        ready=seen is not None and seen.ready > 0,
+        ready=seen is not None and (seen.ready > 0 or seen.scaled_to_zero),
         counters=arm_counters(samples, name),
         failure=(seen.problem if seen and seen.problem else "it can't be run") if failed else "",
         exists=found is not None,

@@ -25,6 +25,7 @@ class DesiredDeployment:
     environ: Mapping[str, str]
     request_timeout_ms: int
     memory_bytes: int | None = None  # that an instance may allocate
+    idle_timeout_s: float | None = None  # without a request, after which no instance need run; None: they always run
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class ObservedDeployment:
     failures: int = 0  # ends in a row that nobody asked for
     problem: str = ""  # why it is not ready; "" for none
     log_tail: tuple[str, ...] = ()
+    scaled_to_zero: bool = False  # whether none runs because nobody asks: the next request is held, and starts it
     is_current: bool = True  # whether what is ready is what is desired
 
 

@@ -69,5 +69,6 @@ class OnlineDeploymentStatus(_Provisioned):
     environment: str = ""  # NAME:VERSION that it runs in
     wanted_instances: int = 0
     ready_instances: int = 0
+    scaled_to_zero: bool = False  # whether none runs because nobody asks: the next request starts it
     restarts: int = 0  # of its processes, that nobody asked for
     log_tail: list[str] = Field(default_factory=list)  # the last lines of a process that ended

@@ -27,6 +27,7 @@ class OnlineDeployment(Document):
     environment: str = Field(description="NAME:VERSION")
     wanted_instances: int
     ready_instances: int
+    scaled_to_zero: bool = Field(description="none runs because nobody asks: the next request starts it")
     restarts: int
     traffic: int = Field(description="percent of the endpoint's requests that it gets now")
     conditions: list[Condition]
@@ -36,7 +37,8 @@ class OnlineDeployment(Document):
     def of(cls, resource: Resource, traffic: int) -> OnlineDeployment:
         """The answer for a stored deployment."""
         status = OnlineDeploymentStatus.model_validate(resource.status)
-        shared = {"model", "environment", "wanted_instances", "ready_instances", "restarts", "conditions", "log_tail"}
+        shared = {"model", "environment", "wanted_instances", "ready_instances", "scaled_to_zero"}
+        shared |= {"restarts", "conditions", "log_tail"}
         endpoint, _, name = resource.name.partition(".")
         return cls(
             **status.model_dump(include=shared),
