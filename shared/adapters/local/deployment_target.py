@@ -42,6 +42,7 @@ class LocalTarget:
         self._folder = folder.resolve()
         self._index_url = index_url
         self._seen: dict[str, ObservedEndpoint] = {}
+        self._supervisors: dict[str, Supervisor] = {}  # by endpoint: they hold the sockets of their routers
 
     async def ensure(self, desired: DesiredEndpoint) -> ObservedEndpoint:
         """See DeploymentTarget. A changed deployment's new processes are started beside the old ones, which go when the
@@ -62,7 +63,7 @@ class LocalTarget:
         config = place / "router.json"
         if not config.exists():
             write_json(config, {"deployments": {}, **access})
-        observed = await Supervisor(place / "processes").ensure([*wanted, *kept, router])
+        observed = await self._supervisor(place).ensure([*wanted, *kept, router])
         found = {one.name: _observed(one, wanted, observed, idle[one.name]) for one in desired.deployments}
         self._note_current(place, desired, found, wanted)
         for one in desired.deployments:
@@ -73,6 +74,9 @@ class LocalTarget:
         is_ready = ROUTER in observed and observed[ROUTER].phase == ProcessPhase.READY
         self._seen[desired.name] = ObservedEndpoint(f"http://127.0.0.1:{port}/score", is_ready, found)
         return self._seen[desired.name]
+
+    def _supervisor(self, place: Path) -> Supervisor:
+        return self._supervisors.setdefault(place.name, Supervisor(place / "processes"))
 
     async def _idle(self, place: Path, desired: DesiredEndpoint) -> dict[str, Rest]:
         """Which deployments rest, by what the router has seen."""
@@ -133,7 +137,7 @@ class LocalTarget:
         port = ports.port(ROUTER)
         arguments = (sys.executable, "-m", "shared.router", "--config", str(place / "router.json"), "--port", str(port))
         environ = {key: os.environ[key] for key in PASSED if key in os.environ} | {"PYTHONPATH": str(ROOT)}
-        return DesiredProcess(ROUTER, arguments, environ, place, f"http://127.0.0.1:{port}/metrics")
+        return DesiredProcess(ROUTER, arguments, environ, place, f"http://127.0.0.1:{port}/metrics", listen_port=port)
 
     def _note_current(
         self,
@@ -216,9 +220,10 @@ class LocalTarget:
             if not (place / "router.json").exists() or place.name in endpoints:
                 continue
             gone.append(place.name)
-            if not await Supervisor(place / "processes").ensure(()):
+            if not await self._supervisor(place).ensure(()):
                 await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
                 self._seen.pop(place.name, None)
+                self._supervisors.pop(place.name).close()
         return tuple(gone)
 
 
