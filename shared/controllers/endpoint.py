@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.controllers.outcome import Controller, Deps, Outcome
@@ -65,13 +66,14 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     status.conditions = with_condition(
         status.conditions, _available(seen.ready, "RouterReady" if seen.ready else "RouterStarting", message, deps)
     )
-    return Outcome(status, unfinished=True, look_again_after_s=_look_s(seen))
+    return Outcome(status, unfinished=True, look_again_after_s=_look_s(desired, seen))
 
 
-def _look_s(seen: ObservedEndpoint) -> float:
-    if not (seen.ready and all(one.ready or one.scaled_to_zero for one in seen.deployments.values())):
+def _look_s(desired: Sequence[DesiredDeployment], seen: ObservedEndpoint) -> float:
+    found = [(one, seen.deployments[one.name]) for one in desired if one.name in seen.deployments]
+    if not seen.ready or not all(so.ready >= one.instances or so.scaled_to_zero for one, so in found):
         return SOON_S
-    return IDLE_LOOK_S if any(one.scaled_to_zero for one in seen.deployments.values()) else LOOK_S
+    return IDLE_LOOK_S if any(so.scaled_to_zero for _, so in found) else LOOK_S
 
 
 async def _access(resource: Resource, status: OnlineEndpointStatus, deps: Deps) -> EndpointAccess:

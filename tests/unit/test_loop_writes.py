@@ -13,6 +13,7 @@ from shared.bootstrap import ControlPlane
 from shared.controllers.loop import RENEW_S, Loop
 from shared.ports import RecordQuery
 from shared.resources.base import ResourceKey
+from tests.doubles.kept_queue import KeptQueue
 from tests.plane import plane
 from tests.scenarios.test_endpoints import ENDPOINT, declare
 
@@ -21,26 +22,11 @@ KEY = ResourceKey("online-endpoint", "live")
 WAKE = json.dumps({"kind": KEY.kind, "name": KEY.name, "attempt": 1})
 
 
-class Queue:
-    """A queue that gives its messages when they are asked for, due or not."""
-
-    def __init__(self) -> None:
-        self.bodies: list[str] = []
-
-    async def send(self, body: str, *, delay_s: float = 0) -> str:
-        self.bodies.append(body)
-        return str(len(self.bodies))
-
-    def taken(self) -> list[str]:
-        bodies, self.bodies = self.bodies, []
-        return bodies
-
-
 @pytest.fixture
-async def world(plane: ControlPlane) -> tuple[ControlPlane, Loop, Queue]:
+async def world(plane: ControlPlane) -> tuple[ControlPlane, Loop, KeptQueue]:
     """An endpoint without deployments: it is settled at once, and looked at for ever."""
     await declare(plane, {"endpoint.yml": ENDPOINT})
-    queue: Any = Queue()
+    queue: Any = KeptQueue()
     loop = Loop(replace(plane.deps, queue=queue))
     await loop.work(WAKE, "first")
     return plane, loop, queue
@@ -50,7 +36,7 @@ async def writes(plane: ControlPlane) -> int:
     return len((await plane.deps.store.list_history(RecordQuery(key=str(KEY), limit=1000))).items)
 
 
-async def test_looks_follow_each_other_without_a_write(world: tuple[ControlPlane, Loop, Queue]) -> None:
+async def test_looks_follow_each_other_without_a_write(world: tuple[ControlPlane, Loop, KeptQueue]) -> None:
     plane, loop, queue = world
     before = await writes(plane)
     for _ in range(20):
@@ -60,7 +46,7 @@ async def test_looks_follow_each_other_without_a_write(world: tuple[ControlPlane
     assert len(queue.bodies) == 1
 
 
-async def test_wakes_write_nothing_and_begin_no_second_chain(world: tuple[ControlPlane, Loop, Queue]) -> None:
+async def test_wakes_write_nothing_and_begin_no_second_chain(world: tuple[ControlPlane, Loop, KeptQueue]) -> None:
     plane, loop, queue = world
     before = await writes(plane)
     for _ in range(5):
@@ -71,7 +57,7 @@ async def test_wakes_write_nothing_and_begin_no_second_chain(world: tuple[Contro
     assert await writes(plane) == before
 
 
-async def test_a_change_by_others_leaves_the_chain_alone(world: tuple[ControlPlane, Loop, Queue]) -> None:
+async def test_a_change_by_others_leaves_the_chain_alone(world: tuple[ControlPlane, Loop, KeptQueue]) -> None:
     plane, loop, queue = world
     await declare(plane, {"endpoint.yml": ENDPOINT + "tags: {a: b}\n"})
     before = await writes(plane)
@@ -82,7 +68,7 @@ async def test_a_change_by_others_leaves_the_chain_alone(world: tuple[ControlPla
 
 
 async def test_a_message_that_came_twice_does_not_double_the_chain_for_long(
-    world: tuple[ControlPlane, Loop, Queue],
+    world: tuple[ControlPlane, Loop, KeptQueue],
 ) -> None:
     plane, loop, queue = world
     (body,) = queue.taken()
@@ -99,7 +85,7 @@ async def test_a_message_that_came_twice_does_not_double_the_chain_for_long(
     assert queue.taken() == []
 
 
-async def test_a_chain_that_was_lost_is_begun_anew_by_the_timer(world: tuple[ControlPlane, Loop, Queue]) -> None:
+async def test_a_chain_that_was_lost_is_begun_anew_by_the_timer(world: tuple[ControlPlane, Loop, KeptQueue]) -> None:
     plane, loop, queue = world
     queue.taken()
     assert await loop.enqueue_overdue([KEY.kind]) == 0  # its time has not come
