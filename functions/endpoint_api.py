@@ -28,6 +28,27 @@ async def patch_endpoint_traffic(req: func.HttpRequest) -> func.HttpResponse:
     return await answer("patch_endpoint_traffic", req)
 
 
+@bp.function_name("rollback_endpoint")
+@bp.route("endpoints/{name}/rollback", methods=["POST"])
+async def rollback_endpoint(req: func.HttpRequest) -> func.HttpResponse:
+    """Give the traffic back to what had it before."""
+    return await answer("rollback_endpoint", req)
+
+
+@bp.function_name("get_endpoint_credentials")
+@bp.route("endpoints/{name}/credentials", methods=["POST"])
+async def get_endpoint_credentials(req: func.HttpRequest) -> func.HttpResponse:
+    """An endpoint's keys, or a token."""
+    return await answer("get_endpoint_credentials", req)
+
+
+@bp.function_name("regenerate_endpoint_key")
+@bp.route("endpoints/{name}/regenerate-key", methods=["POST"])
+async def regenerate_endpoint_key(req: func.HttpRequest) -> func.HttpResponse:
+    """Make a key anew."""
+    return await answer("regenerate_endpoint_key", req)
+
+
 @bp.function_name("get_deployment_logs")
 @bp.route("endpoints/{name}/deployments/{deployment}/logs", methods=["GET"])
 async def get_deployment_logs(req: func.HttpRequest) -> func.HttpResponse:
@@ -82,3 +103,10 @@ async def approve_rollout(req: func.HttpRequest) -> func.HttpResponse:
 async def abort_rollout(req: func.HttpRequest) -> func.HttpResponse:
     """Give the traffic back."""
     return await answer("abort_rollout", req)
+
+
+@bp.function_name("undo_rollout")
+@bp.route("rollouts/{name}/undo", methods=["POST"])
+async def undo_rollout(req: func.HttpRequest) -> func.HttpResponse:
+    """Take back what a rollout changed."""
+    return await answer("undo_rollout", req)

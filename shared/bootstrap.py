@@ -14,6 +14,8 @@ from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
+from shared.deployments.endpoint_keys import EndpointKeys
+from shared.deployments.rollback import Rollback
 from shared.deployments.rollouts import Rollouts
 from shared.environments.bases import BaseImages
 from shared.environments.versions import EnvironmentVersions
@@ -35,6 +37,7 @@ from shared.ports import (
     Clock,
     CommitReporter,
     DeploymentTarget,
+    EndpointCredentialStore,
     EnvironmentBuilder,
     EventPublisher,
     EventSubscriptions,
@@ -90,6 +93,8 @@ class ControlPlane:
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.rollouts = Rollouts(deps.store, deps.committer)
+        self.rollback = Rollback(deps.store, deps.committer, deps.queue, self.rollouts)
+        self.endpoint_keys = EndpointKeys(deps.credentials, deps.committer, deps.queue)
         self.image_intake = ImageIntake(deps, self.loop, self.environments)
         self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
 
@@ -135,6 +140,7 @@ class ControlPlane:
             if after is None:
                 break
         await self.deps.target.keep_only(frozenset(names))
+        await self.deps.credentials.keep_only(frozenset(names))
 
     async def collect_garbage(self) -> Collection | None:
         """Delete stored files that nothing refers to; what was done, None when another host does it."""
@@ -171,6 +177,7 @@ def assemble(
     profiler: ModelProfiler,
     optimizer: ModelOptimizer,
     target: DeploymentTarget,
+    credentials: EndpointCredentialStore,
     clock: Clock,
 ) -> ControlPlane:
     """A control plane on these adapters."""
@@ -200,6 +207,7 @@ def assemble(
             profiler=profiler,
             optimizer=optimizer,
             target=target,
+            credentials=credentials,
             open_source=_source_opener(settings, store, artifacts),
         )
     )
@@ -247,6 +255,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.local.artifact_store import LocalArtifactStore
     from shared.adapters.local.container_engines import find_engine
     from shared.adapters.local.deployment_target import LocalTarget
+    from shared.adapters.local.endpoint_credentials import LocalCredentials
     from shared.adapters.local.engine_environments import EngineEnvironmentBuilder
     from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
     from shared.adapters.local.environments_by_need import EnvironmentsByNeed
@@ -290,6 +299,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         LocalProfiler(folder / "profiles", settings.package_index_url),
         LocalOptimizer(folder / "optimizations", environments, settings.package_index_url),
         LocalTarget(folder / "endpoints", settings.package_index_url),
+        LocalCredentials(folder / "endpoint-keys"),
         clock,
     )
 
@@ -304,6 +314,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.azure.credentials import default_credential
     from shared.adapters.azure.event_publisher import open_event_publisher
     from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
+    from shared.adapters.azure.no_credentials import NoCredentials
     from shared.adapters.azure.no_optimizer import NoOptimizer
     from shared.adapters.azure.no_profiler import NoProfiler
     from shared.adapters.azure.no_target import NoTarget
@@ -327,5 +338,6 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         NoProfiler(),
         NoOptimizer(),
         NoTarget(),
+        NoCredentials(),
         clock,
     )

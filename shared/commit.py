@@ -215,13 +215,18 @@ def _stamped(before: Resource | None, draft: Draft, cause: Cause, now: datetime,
         generation=(before.generation + changed) if before else 1,
         revision=(before.revision if before else former_revision) + 1,
         unfinished=draft.unfinished,
-        look_again_at=(draft.look_again_at or now + FIRST_LOOK) if draft.unfinished else None,
+        look_again_at=(draft.look_again_at or _first_look(before, now)) if draft.unfinished else None,
         created_at=before.created_at if before else now,
         created_by=before.created_by if before else cause.actor,
         modified_at=now,
         modified_by=cause.actor,
         etag=before.etag if before else None,
     )
+
+
+def _first_look(before: Resource | None, now: datetime) -> datetime:
+    """As it was, where messages look at it already."""
+    return (before.look_again_at if before is not None and before.unfinished else None) or now + FIRST_LOOK
 
 
 def merge_patch(old: Any, new: Any) -> Any:

@@ -27,6 +27,31 @@ ENDPOINTS = (
         doc.TrafficPatch,
     ),
     Operation(
+        "rollback_endpoint",
+        "POST",
+        "endpoints/{name}/rollback",
+        handlers.rollback_endpoint,
+        {202: doc.OnlineEndpoint},
+        (404, 422),
+    ),
+    Operation(
+        "get_endpoint_credentials",
+        "POST",
+        "endpoints/{name}/credentials",
+        handlers.get_endpoint_credentials,
+        {200: doc.EndpointAuth},
+        (404, 422, 501),
+    ),
+    Operation(
+        "regenerate_endpoint_key",
+        "POST",
+        "endpoints/{name}/regenerate-key",
+        handlers.regenerate_endpoint_key,
+        {202: doc.OnlineEndpoint},
+        (*BODY_ERRORS, 404, 501),
+        doc.RegenerateKey,
+    ),
+    Operation(
         "get_deployment_logs",
         "GET",
         "endpoints/{name}/deployments/{deployment}/logs",
@@ -58,6 +83,6 @@ ROLLOUTS = (
             {202: doc.Rollout},
             (404, 422),
         )
-        for action in ("pause", "resume", "approve", "abort")
+        for action in ("pause", "resume", "approve", "abort", "undo")
     ),
 )

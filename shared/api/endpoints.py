@@ -41,6 +41,25 @@ async def patch_endpoint_traffic(request: ApiRequest, plane: ControlPlane) -> Ap
     return await _shown(200, changed, plane)
 
 
+async def rollback_endpoint(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Give the traffic back to what had it before the newest change; a rollout that is under way is aborted."""
+    endpoint = await _endpoint(request, plane)
+    return await _shown(202, await plane.rollback.endpoint(endpoint.name, request.cause), plane)
+
+
+async def get_endpoint_credentials(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """The keys that open an endpoint, or, with auth_mode aml_token, a new token for it."""
+    found = await plane.endpoint_keys.get(await _endpoint(request, plane), plane.deps.clock.now())
+    return ApiResponse(200, doc.EndpointAuth.of(found).model_dump(mode="json"), {"Cache-Control": "no-store"})
+
+
+async def regenerate_endpoint_key(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Make one of an endpoint's two keys anew; the other stays. Its router follows within seconds."""
+    asked = request.json(doc.RegenerateKey)
+    await plane.endpoint_keys.regenerate(await _endpoint(request, plane), asked.key_type, request.cause)
+    return await _shown(202, await _endpoint(request, plane), plane)
+
+
 async def get_deployment_logs(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """The last lines of a deployment's instances."""
     endpoint = await _endpoint(request, plane)
@@ -88,6 +107,12 @@ async def approve_rollout(request: ApiRequest, plane: ControlPlane) -> ApiRespon
 async def abort_rollout(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Give the traffic back to the stable deployment."""
     return await _asked(request, plane, RolloutRequest.ABORT)
+
+
+async def undo_rollout(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Abort a rollout that is under way, or take back what one that has ended changed."""
+    found = await plane.rollback.rollout(request.route["name"], request.cause)
+    return ApiResponse(202, doc.Rollout.of(found).model_dump(mode="json"))
 
 
 async def _asked(request: ApiRequest, plane: ControlPlane, asked: RolloutRequest) -> ApiResponse:

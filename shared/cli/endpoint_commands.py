@@ -65,6 +65,16 @@ def mirror(options: Options, name: str, share: str) -> None:
     _patch(options, name, {"mirror_traffic": _percents((share,))})
 
 
+@endpoint.command("rollback")
+@click.argument("name")
+@common_options
+def rollback(options: Options, name: str) -> None:
+    """Give the traffic back to what had it before the newest change; a rollout that is under way is aborted."""
+    with Api(options) as api:
+        found = api.call("POST", f"endpoints/{segment(name)}/rollback").document
+    output.show(options, found, describe(found))
+
+
 @endpoint.command("invoke")
 @click.argument("name")
 @click.option("-f", "--file", "path", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -80,6 +90,7 @@ def invoke(options: Options, name: str, path: Path, deployment: str | None) -> N
             raise CliError(f"{name} takes no requests yet: it is {found['provisioning_state']}", ExitCode.UNAVAILABLE)
         headers = {"Content-Type": "application/json"}
         headers |= {"azureml-model-deployment": deployment} if deployment else {}
+        headers["Authorization"] = f"Bearer {_credential(api, name)}"
         try:
             answer = httpx.post(found["scoring_uri"], content=path.read_bytes(), headers=headers, timeout=api.timeout_s)
         except httpx.HTTPError as error:
@@ -87,6 +98,30 @@ def invoke(options: Options, name: str, path: Path, deployment: str | None) -> N
     click.echo(answer.text)
     if answer.is_error:
         raise CliError(f"{name} answered with {answer.status_code}", ExitCode.FAILURE)
+
+
+@endpoint.command("get-credentials")
+@click.argument("name")
+@common_options
+def get_credentials(options: Options, name: str) -> None:
+    """Print the keys that open an endpoint, or a token for it: sent as `Authorization: Bearer`."""
+    with Api(options) as api:
+        found = api.call("POST", f"endpoints/{segment(name)}/credentials").document
+    shown = {key: value for key, value in found.items() if value is not None}
+    output.show(options, shown, output.fields(list(shown.items())))
+
+
+@endpoint.command("regenerate-keys")
+@click.argument("name")
+@click.option(
+    "--key-type", type=click.Choice(["primary", "secondary"]), default="primary", show_default=True, help="Which one."
+)
+@common_options
+def regenerate_keys(options: Options, name: str, key_type: str) -> None:
+    """Make one of an endpoint's two keys anew; callers go on with the other."""
+    with Api(options) as api:
+        api.call("POST", f"endpoints/{segment(name)}/regenerate-key", body={"key_type": key_type})
+    output.show(options, {"name": name, "key_type": key_type}, f"The {key_type} key of {name} is a new one.")
 
 
 @endpoint.command("logs")
@@ -98,6 +133,11 @@ def logs(options: Options, name: str, deployment: str) -> None:
     with Api(options) as api:
         found = api.get(f"endpoints/{segment(name)}/deployments/{segment(deployment)}/logs")
     output.show(options, found, found["text"].rstrip("\n"))
+
+
+def _credential(api: Api, name: str) -> str:
+    found = api.call("POST", f"endpoints/{segment(name)}/credentials").document
+    return str(found["primary_key"] or found["access_token"])
 
 
 def _patch(options: Options, name: str, body: dict[str, Any]) -> None:
@@ -144,7 +184,7 @@ def describe(one: dict[str, Any]) -> str:
         (
             each["name"],
             each["provisioning_state"],
-            f"{each['ready_instances']}/{each['wanted_instances']}",
+            _ready(each),
             f"{each['traffic']}%",
             each["model"],
             each["environment"],
@@ -158,6 +198,11 @@ def describe(one: dict[str, Any]) -> str:
         if each["provisioning_state"] == "Failed":
             lines += [f"  {line}" for line in each["log_tail"]]
     return "\n".join(lines)
+
+
+def _ready(one: dict[str, Any]) -> str:
+    count = f"{one['ready_instances']}/{one['wanted_instances']}"
+    return f"{count} (scaled to zero)" if one["scaled_to_zero"] else count
 
 
 def _shares(traffic: dict[str, int]) -> str:

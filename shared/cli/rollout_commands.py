@@ -104,6 +104,7 @@ _action("pause", "Hold a rollout where it is.")
 _action("resume", "Let a rollout go on.")
 _action("approve", "Let a rollout that waits for somebody's word take its next step.")
 _action("abort", "Give the traffic back to the stable deployment.")
+_action("undo", "Abort a rollout that is under way, or take back what one that has ended changed.")
 
 
 def _watched(options: Options, api: Api, name: str) -> dict[str, Any]:

@@ -38,7 +38,7 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
 
 
 def _not_run(resource: Resource, status: OnlineDeploymentStatus, asked: Wanted, deps: Deps) -> Outcome:
-    status.ready_instances = 0
+    status.ready_instances, status.scaled_to_zero = 0, False
     if asked.waits_for:
         _condition(status, ConditionStatus.FALSE, "EnvironmentNotReady", asked.waits_for, deps)
         return Outcome(status, unfinished=True, look_again_after_s=SOON_S)
@@ -48,8 +48,13 @@ def _not_run(resource: Resource, status: OnlineDeploymentStatus, asked: Wanted, 
 
 def _seen(resource: Resource, status: OnlineDeploymentStatus, found: ObservedDeployment, deps: Deps) -> Outcome:
     status.ready_instances, status.restarts = found.ready, found.restarts
+    status.scaled_to_zero = found.scaled_to_zero
     if found.log_tail:
         status.log_tail = list(found.log_tail)
+    if found.scaled_to_zero:
+        message = "nobody asks: none runs, and the next request starts it"
+        _condition(status, ConditionStatus.TRUE, "ScaledToZero", message, deps)
+        return _in_phase(resource, status, ProvisioningState.SUCCEEDED, "")
     if found.ready >= status.wanted_instances:
         _condition(status, ConditionStatus.TRUE, "Ready", f"{found.ready} instances are ready", deps)
         return _in_phase(resource, status, ProvisioningState.SUCCEEDED, "")

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.controllers.curated import curated_environment
 from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.deployments.credentials import access_of
 from shared.deployments.desired import desired_of, parts_of
+from shared.deployments.endpoint_keys import auth_mode_of, kept_of
+from shared.deployments.live_traffic import deployments_in
 from shared.deployments.traffic import declared_again, effective, mirrored
 from shared.errors import Invalid, NotFound, Permanent
-from shared.ports import DesiredDeployment, DesiredEndpoint, ResourceQuery
+from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess, ObservedEndpoint
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
-from shared.resources.declared import DeclaredSpec, deployment_name
-from shared.resources.endpoint_status import OnlineEndpointStatus, ProvisioningState
+from shared.resources.declared import DeclaredSpec
+from shared.resources.endpoint_status import OnlineDeploymentStatus, OnlineEndpointStatus, ProvisioningState
 from shared.resources.environment import KIND as ENVIRONMENT
 from shared.resources.environment_build import EnvironmentPhase, EnvironmentVersionStatus
 from shared.resources.model import KIND as MODEL
-from shared.resources.online_deployment import KIND as DEPLOYMENT
 
+IDLE_LOOK_S = 1.0  # while a deployment is scaled to zero: a request may wait for it
 LOOK_S = 2.0  # how often a target is looked at: processes that end are started again then
 SOON_S = 0.3  # while something is on its way
 CURATED = "slipway/onnx-serving"  # for deployments that name no environment
-PAGE = 200
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -32,20 +35,22 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         status = declared_again(status, spec.declaration)
         status.phase = ProvisioningState.UPDATING
     status.observed_generation = resource.generation
+    status.auth_mode = auth_mode_of(resource)
     deployments = await deployments_of(resource.name, deps)
     desired = [found for one in deployments if (found := (await wanted(one, deps, cause)).desired) is not None]
     there = {one.name for one in desired}
     status.effective_traffic = effective(status.traffic, there)
     weights = status.effective_traffic
-    endpoint = DesiredEndpoint(
-        resource.name,
-        tuple(desired),
-        weights,
-        mirrored(status.mirror_traffic, weights, there),
-        status.sticky_header,
-        deps.artifacts.read,
-    )
     try:
+        endpoint = DesiredEndpoint(
+            resource.name,
+            tuple(desired),
+            weights,
+            mirrored(status.mirror_traffic, weights, there),
+            status.sticky_header,
+            deps.artifacts.read,
+            await _access(resource, status, deps),
+        )
         seen = await deps.target.ensure(endpoint)
     except Permanent as error:
         status.phase = ProvisioningState.FAILED
@@ -58,21 +63,24 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     status.conditions = with_condition(
         status.conditions, _available(seen.ready, "RouterReady" if seen.ready else "RouterStarting", message, deps)
     )
-    settled = seen.ready and all(one.ready for one in seen.deployments.values())
-    return Outcome(status, unfinished=True, look_again_after_s=LOOK_S if settled else SOON_S)
+    return Outcome(status, unfinished=True, look_again_after_s=_look_s(desired, seen))
+
+
+def _look_s(desired: Sequence[DesiredDeployment], seen: ObservedEndpoint) -> float:
+    found = [(one, seen.deployments[one.name]) for one in desired if one.name in seen.deployments]
+    if not seen.ready or not all(so.ready >= one.instances or so.scaled_to_zero for one, so in found):
+        return SOON_S
+    return IDLE_LOOK_S if any(so.scaled_to_zero for _, so in found) else LOOK_S
+
+
+async def _access(resource: Resource, status: OnlineEndpointStatus, deps: Deps) -> EndpointAccess:
+    """Who may call; keys are made at the first look, and anew when they were asked for."""
+    return access_of(resource.name, status.auth_mode, await kept_of(resource, deps.credentials))
 
 
 async def deployments_of(endpoint: str, deps: Deps) -> list[Resource]:
     """Every deployment of the endpoint."""
-    found: list[Resource] = []
-    after: str | None = None
-    while True:
-        page = await deps.store.list_resources(ResourceQuery(DEPLOYMENT, limit=PAGE, after=after))
-        prefix = deployment_name(endpoint, "")
-        found += [one for one in page.items if one.name.startswith(prefix)]
-        after = page.continuation
-        if after is None:
-            return found
+    return await deployments_in(endpoint, deps.store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ async def wanted(deployment: Resource, deps: Deps, cause: Cause) -> Wanted:
     model_name = environment_name = ""
     try:
         parts = parts_of(spec)
-        model_name, environment_name = parts.model, parts.environment or await curated_environment(CURATED, deps, cause)
+        model_name, environment_name = parts.model, parts.environment or await _default(deployment, deps, cause)
         model = await _read(MODEL, model_name, deps) if model_name else None
         environment = await _read(ENVIRONMENT, environment_name, deps)
         phase = EnvironmentVersionStatus.model_validate(environment.status).phase
@@ -113,6 +121,17 @@ async def _read(kind: str, text: str, deps: Deps) -> Resource:
     if found is None:
         raise NotFound(f"{kind} {text} was deleted", remedy="let the deployment use another one")
     return found
+
+
+async def _default(deployment: Resource, deps: Deps, cause: Cause) -> str:
+    """NAME:VERSION of the environment of a deployment that names none: the curated one, which is declared when it is
+    used first; a deployment stays with its version until it is declared anew."""
+    status = OnlineDeploymentStatus.model_validate(deployment.status)
+    if status.environment and status.observed_generation == deployment.generation:
+        pinned = ResourceKey(ENVIRONMENT, *status.environment.split(":", 1))
+        if await deps.store.read(pinned) is not None:
+            return status.environment
+    return await curated_environment(CURATED, deps, cause)
 
 
 def _available(is_so: bool, reason: str, message: str, deps: Deps) -> Condition:

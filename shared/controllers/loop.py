@@ -23,6 +23,7 @@ from shared.resources.base import Cause, Condition, ConditionStatus, Resource, R
 log = logging.getLogger(__name__)
 
 MAX_BACKOFF_S = 600.0
+RENEW_S = 60.0  # how long messages follow each other without a write; later the timer takes the resource for forgotten
 MAX_LOOKS = 20  # at a resource that others change while a slow controller works on it
 LISTINGS: tuple[Literal["heads", "versions"], ...] = ("heads", "versions")
 STALLED = "Stalled"  # the condition of a resource that waits for a re-drive (kstatus' name for it)
@@ -34,11 +35,15 @@ class WorkMessage:
 
     key: ResourceKey
     attempt: int = 1  # which try this is since the last success
+    until: str = ""  # look_again_at of the resource when the chain of messages began that this one goes on with; "" for
+    # one that begins a chain
 
     def dump(self) -> str:
         """The message's text."""
         version = {} if self.key.version is None else {"version": self.key.version}
-        return json.dumps({"kind": self.key.kind, "name": self.key.name, **version, "attempt": self.attempt})
+        until = {"until": self.until} if self.until else {}
+        said = {"kind": self.key.kind, "name": self.key.name, **version, "attempt": self.attempt, **until}
+        return json.dumps(said)
 
     @classmethod
     def load(cls, text: str) -> WorkMessage:
@@ -48,7 +53,7 @@ class WorkMessage:
             version = document.get("version")
             key = ResourceKey(str(document["kind"]), str(document["name"]), None if version is None else str(version))
             controller_of(key.kind)
-            return cls(key, int(document.get("attempt", 1)))
+            return cls(key, int(document.get("attempt", 1)), str(document.get("until", "")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Invalid(f"not a work message: {text[:200]!r}", remedy='send {"kind": ..., "name": ...}') from error
 
@@ -64,34 +69,40 @@ class Loop:
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
 
-    async def look_at(self, key: ResourceKey, cause: Cause, *, new: Draft | None = None) -> Resource | None:
+    async def look_at(
+        self, key: ResourceKey, cause: Cause, *, new: Draft | None = None, until: str = ""
+    ) -> Resource | None:
         """The resource after one look. `new` is what it is when there is none yet, or when it had failed and is
-        declared otherwise now; None when there is none. Raises Retryable, and Permanent for what can't succeed."""
+        declared otherwise now; None when there is none. `until` is the message's: while nothing changes, the messages
+        of a chain follow each other without a write, and any other one ends. Raises Retryable, and Permanent for
+        what can't succeed."""
         for _ in range(MAX_LOOKS):
-            taken = await self._look_once(key, cause, new)
+            taken = await self._look_once(key, cause, new, until)
             if taken is not None:
                 break
         else:
             raise Retryable(f"{key} is being changed by others all the time", remedy="try again")
-        committed, outcome = taken
+        committed, outcome, going_on = taken
         if outcome is not None and outcome.look_again_after_s == 0:
             return await self.look_at(key, cause)
-        if committed and outcome is not None and outcome.look_again_after_s is not None:
-            await self.enqueue(WorkMessage(key), delay_s=outcome.look_again_after_s)
+        if outcome is not None and outcome.look_again_after_s is not None:
+            following = _until(committed[0]) if committed else going_on
+            if following:
+                await self.enqueue(WorkMessage(key, until=following), delay_s=outcome.look_again_after_s)
         return committed[0] if committed else await self._deps.store.read(key)
 
     async def _look_once(
-        self, key: ResourceKey, cause: Cause, new: Draft | None
-    ) -> tuple[Sequence[Resource], Outcome | None] | None:
-        """What was committed, and what for; None when what a slow controller works on changed meanwhile. It never works
-        with the partition held: it may itself have to commit there."""
+        self, key: ResourceKey, cause: Cause, new: Draft | None, until: str
+    ) -> tuple[Sequence[Resource], Outcome | None, str] | None:
+        """What was committed, what for, and the chain that goes on without a commit; None when what a slow controller
+        works on changed meanwhile. It never works with the partition held: it may itself have to commit there."""
         controller = controller_of(key.kind)
         outcome: Outcome | None = None
-        is_outdated = False
+        is_outdated, going_on = False, ""
         ahead = await self._ahead(key, cause) if controller.is_slow else None
 
         async def change(current: Current) -> Sequence[Draft]:
-            nonlocal outcome, is_outdated
+            nonlocal outcome, is_outdated, going_on
             subject = _subject(current[key], new, self._deps.clock.now(), cause)
             if subject is None or not subject.unfinished:
                 return ()
@@ -102,10 +113,11 @@ class Loop:
                 return ()
             else:  # there is none yet, or it is declared otherwise now
                 outcome = await controller.reconcile(subject, self._deps, cause)
-            return _drafts(subject, outcome, self._deps.clock.now())
+            going_on = until if until == _until(subject) else ""
+            return _drafts(subject, outcome, self._deps.clock.now(), until)
 
         committed = await self._deps.committer.transact((key,), change, cause)
-        return None if is_outdated else (committed, outcome)
+        return None if is_outdated else (committed, outcome, going_on)
 
     async def _ahead(self, key: ResourceKey, cause: Cause) -> tuple[int, Outcome] | None:
         """What a slow controller makes of the resource's present revision, found without keeping others from writing
@@ -121,7 +133,7 @@ class Loop:
         message = WorkMessage.load(text)
         cause = Cause(actor="reconcile", type="message", id=message_id)
         try:
-            await self.look_at(message.key, cause)
+            await self.look_at(message.key, cause, until=message.until)
         except Retryable as error:
             if message.attempt >= self._deps.settings.max_attempts:
                 await self.stall(message.key, f"gave up after {message.attempt} attempts: {error.message}", cause)
@@ -130,7 +142,7 @@ class Loop:
             log.warning(
                 "%s: attempt %d failed, next in %.0f s: %s", message.key, message.attempt, wait_s, error.message
             )
-            await self.enqueue(WorkMessage(message.key, message.attempt + 1), delay_s=wait_s)
+            await self.enqueue(WorkMessage(message.key, message.attempt + 1, message.until), delay_s=wait_s)
         except SlipwayError as error:
             await self.stall(message.key, error.message, cause)
 
@@ -244,19 +256,26 @@ def _was_put_aside(resource: Resource) -> bool:
     return resource.status.get("phase") == "Failed" or any(c["type"] == STALLED for c in conditions)
 
 
-def _drafts(subject: Resource, outcome: Outcome, now: datetime) -> Sequence[Draft]:
+def _until(resource: Resource) -> str:
+    """Names the chain of messages that looks at the resource now; "" when there is none."""
+    return resource.look_again_at.isoformat() if resource.look_again_at else ""
+
+
+def _drafts(subject: Resource, outcome: Outcome, now: datetime, until: str) -> Sequence[Draft]:
+    """What is written: nothing when nothing changed and messages of a chain go on looking at it."""
     status = outcome.status.model_dump(mode="json")
     again_s = outcome.look_again_after_s or 0.0
-    due = subject.look_again_at
-    is_asked_for = due is not None and now < due <= now + timedelta(seconds=again_s + 1)  # a message is on its way
+    renewed_s = max(again_s, RENEW_S) if again_s else 0.0
+    left_s = (subject.look_again_at - now).total_seconds() if subject.look_again_at else 0.0
+    goes_on = left_s > again_s if until and until == _until(subject) else 0 < left_s <= renewed_s + 1
     same = subject.etag is not None and status == subject.status and not outcome.events and outcome.unfinished
-    if same and is_asked_for:
+    if same and goes_on:
         return ()
     draft = Draft.of(
         subject,
         status=status,
         unfinished=outcome.unfinished,
-        look_again_at=now + timedelta(seconds=again_s),
+        look_again_at=now + timedelta(seconds=renewed_s),
         events=outcome.events,
     )
     return (draft,)

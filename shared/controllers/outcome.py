@@ -15,6 +15,7 @@ from shared.ports import (
     ArtifactStore,
     Clock,
     DeploymentTarget,
+    EndpointCredentialStore,
     EnvironmentBuilder,
     EventSubscriptions,
     ImageBuilder,
@@ -63,6 +64,7 @@ class Deps:
     profiler: ModelProfiler
     optimizer: ModelOptimizer
     target: DeploymentTarget
+    credentials: EndpointCredentialStore
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.deployments.live_traffic import patch_traffic
@@ -13,7 +14,7 @@ from shared.resources.declared import deployment_name
 from shared.resources.endpoint_status import OnlineEndpointStatus, ProvisioningState
 from shared.resources.online_deployment import KIND as DEPLOYMENT
 from shared.resources.online_endpoint import KIND as ENDPOINT
-from shared.resources.rollout import TERMINAL, RolloutPhase, RolloutSpec, RolloutStatus
+from shared.resources.rollout import CHECKED_BY, TERMINAL, RolloutPhase, RolloutSpec, RolloutStatus
 from shared.rollout.machine import Announce, RolloutState, SetTraffic, decide
 from shared.rollout.observation import Arm, Observation
 from shared.rollout.prometheus import Sample, arm_counters, gauge, read_samples
@@ -22,6 +23,8 @@ from shared.rollout.strategy import Split
 from shared.rollout.traffic import Traffic
 
 LOOK_S = 1.0
+VALUES_LOOK_S = 5.0  # where nothing is counted: gauges and signals change no faster, and each look is written
+REPORT_S = 10.0  # how often figures are written that people may read and nothing is decided by
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -41,11 +44,26 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     for command in decision.commands:
         match command:
             case SetTraffic(split):
-                await _set(spec, split, deps, cause)
+                await _set(resource.name, spec, split, deps, cause)
             case Announce(happening, split):
                 events.append(_event(happening.value, resource.name, spec, split, decision.next))
-    going_on = decision.next.phase not in TERMINAL
-    return Outcome(decision.next, tuple(events), unfinished=going_on, look_again_after_s=LOOK_S if going_on else None)
+    if decision.next.phase in TERMINAL:
+        return Outcome(decision.next, tuple(events))
+    is_new = deps.clock.now() - resource.modified_at >= timedelta(seconds=REPORT_S)
+    after = decision.next if is_new or events else worth_writing(status, decision.next)
+    return Outcome(after, tuple(events), unfinished=True, look_again_after_s=_look_s(spec, after))
+
+
+def worth_writing(before: RolloutStatus, after: RolloutStatus) -> RolloutStatus:
+    """The status after a look, or the one before when only the figures of its checks changed."""
+    same = after.model_copy(update={"results": before.results})
+    verdicts = [[(one.metric, one.verdict) for one in each.results] for each in (before, after)]
+    return before if same == before and verdicts[0] == verdicts[1] else after
+
+
+def _look_s(spec: RolloutSpec, status: RolloutStatus) -> float:
+    only_values = spec.analysis.checks and not any(one.metric in CHECKED_BY for one in spec.analysis.checks)
+    return VALUES_LOOK_S if only_values and status.settled_at is not None else LOOK_S
 
 
 async def _seen(spec: RolloutSpec, status: RolloutStatus, endpoint: Resource, deps: Deps) -> Observation:
@@ -71,7 +89,7 @@ async def _arm(
     seen = target.deployments.get(name) if target else None
     failed = found is not None and found.status.get("phase") == ProvisioningState.FAILED
     return Arm(
-        ready=seen is not None and seen.ready > 0,
+        ready=seen is not None and (seen.ready > 0 or seen.scaled_to_zero),
         counters=arm_counters(samples, name),
         failure=(seen.problem if seen and seen.problem else "it can't be run") if failed else "",
         exists=found is not None,
@@ -84,11 +102,18 @@ def _values(metrics: Sequence[str], name: str, samples: tuple[Sample, ...]) -> M
     return {metric: value for metric, value in found.items() if value is not None}
 
 
-async def _set(spec: RolloutSpec, split: Split, deps: Deps, cause: Cause) -> None:
+async def _set(name: str, spec: RolloutSpec, split: Split, deps: Deps, cause: Cause) -> None:
     """Only the two deployments' shares change, and the mirror of the candidate."""
     patch = Traffic({spec.stable: split.stable, spec.candidate: split.candidate}, {spec.candidate: split.mirror})
     await patch_traffic(
-        spec.endpoint_name, patch, deps.store, deps.committer, deps.queue, cause, sticky_header=split.sticky_header
+        spec.endpoint_name,
+        patch,
+        deps.store,
+        deps.committer,
+        deps.queue,
+        cause,
+        sticky_header=split.sticky_header,
+        rollout=name,
     )
 
 

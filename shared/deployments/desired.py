@@ -14,6 +14,7 @@ from shared.resources.environment_build import EnvironmentVersionStatus
 from shared.resources.model import ModelFile, ModelSpec
 
 DEFAULT_REQUEST_TIMEOUT_MS = 5_000  # Azure ML's
+DEFAULT_COOLDOWN_S = 300  # KEDA's cooldownPeriod; Azure ML has no instances 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def desired_of(name: str, spec: DeclaredSpec, model: Resource | None, environmen
         environment_location=built.location,
         packages=tuple(one.partition("==")[0] for one in built.packages),
         instances=_instances(said),
+        idle_timeout_s=_idle_timeout_s(said),
         environ={str(key): str(value) for key, value in (said.get("environment_variables") or {}).items()},
         request_timeout_ms=int(settings.get("request_timeout_ms") or DEFAULT_REQUEST_TIMEOUT_MS),
         memory_bytes=None,
@@ -83,6 +85,13 @@ def _code(spec: DeclaredSpec) -> tuple[tuple[ModelFile, ...], str]:
 def _instances(said: Mapping[str, Any]) -> int:
     scale = said.get("scale_settings") or {}
     if scale.get("type") == "target_utilization":
-        return int(scale.get("min_instances") or 1)
+        return max(1, int(scale.get("min_instances") or 1))  # 0 is about when nobody asks: see _idle_timeout_s
     count = said.get("instance_count")
     return 1 if count is None else int(count)
+
+
+def _idle_timeout_s(said: Mapping[str, Any]) -> float | None:
+    scale = said.get("scale_settings") or {}
+    if scale.get("type") != "target_utilization" or scale.get("min_instances") != 0:
+        return None
+    return float(scale.get("cooldown_period") or DEFAULT_COOLDOWN_S)

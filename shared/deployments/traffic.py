@@ -4,18 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from shared.resources.endpoint_status import OnlineEndpointStatus
+from shared.resources.endpoint_status import OnlineEndpointStatus, TrafficBefore
 
 
 def declared_again(status: OnlineEndpointStatus, declaration: Mapping[str, object]) -> OnlineEndpointStatus:
     """The status after the endpoint was declared anew: traffic that the declaration names is taken over; one that it
     leaves out stays as it is, so that an update never takes a deployment's traffic away."""
-    changes = {}
-    for name in ("traffic", "mirror_traffic"):
-        said = declaration.get(name)
-        if isinstance(said, dict) and said:
-            changes[name] = {str(key): int(value) for key, value in said.items()}
-    return status.model_copy(update=changes)
+    said = {name: declaration.get(name) for name in ("traffic", "mirror_traffic")}
+    new = {
+        name: {str(key): int(value) for key, value in shares.items()}
+        for name, shares in said.items()
+        if isinstance(shares, dict) and shares
+    }
+    mirror = new.get("mirror_traffic", status.mirror_traffic)
+    return with_traffic(status, new.get("traffic", status.traffic), mirror, status.sticky_header, "")
+
+
+def with_traffic(
+    status: OnlineEndpointStatus, traffic: dict[str, int], mirror: dict[str, int], sticky_header: str, rollout: str
+) -> OnlineEndpointStatus:
+    """The status with that traffic, and the way back to what was before: to before the first step, for all steps of one
+    rollout. The status itself when the traffic is so."""
+    if (traffic, mirror, sticky_header) == (status.traffic, status.mirror_traffic, status.sticky_header):
+        return status
+    before = TrafficBefore(
+        traffic=status.traffic, mirror_traffic=status.mirror_traffic, sticky_header=status.sticky_header
+    )
+    goes_on = rollout and rollout == status.traffic_by
+    return status.model_copy(
+        update={
+            "traffic": traffic,
+            "mirror_traffic": mirror,
+            "sticky_header": sticky_header,
+            "traffic_before": status.traffic_before if goes_on else before if any(status.traffic.values()) else None,
+            "traffic_by": rollout,
+        }
+    )
 
 
 def effective(weights: Mapping[str, int], there: Collection[str]) -> dict[str, int]:

@@ -30,6 +30,7 @@ IMAGE_PACKAGED = "Slipway.ImagePackaged"
 IMAGE_FAILED = "Slipway.ImageFailed"
 MODEL_DEPLOYED = "Microsoft.MachineLearningServices.ModelDeployed"
 DEPLOYMENT_FAILED = "Slipway.DeploymentFailed"
+ENDPOINT_KEY_REGENERATED = "Slipway.EndpointKeyRegenerated"
 TRAFFIC_SHIFTED = "Slipway.TrafficShifted"
 ROLLOUT_PROMOTED = "Slipway.RolloutPromoted"
 ROLLOUT_ROLLED_BACK = "Slipway.RolloutRolledBack"
@@ -71,7 +72,8 @@ PUBLISHED: dict[str, str] = {
     IMAGE_FAILED: "a model could not be packaged as an image, or that was canceled",
     MODEL_DEPLOYED: "a deployment is ready as it was declared",
     DEPLOYMENT_FAILED: "a deployment cannot be run, or its processes end again and again",
-    TRAFFIC_SHIFTED: "a step of a rollout has its traffic",
+    ENDPOINT_KEY_REGENERATED: "a key of an endpoint was made anew",
+    TRAFFIC_SHIFTED: "a step of a rollout has its traffic, or somebody changed an endpoint's",
     ROLLOUT_PROMOTED: "a rollout ended with its candidate",
     ROLLOUT_ROLLED_BACK: "a rollout gave the traffic back to the stable deployment",
     MODEL_OPTIMIZED: "a verified, faster ONNX variant of a model version was registered",
@@ -138,6 +140,11 @@ def deployment_event(
     }
     more = {} if type_ == MODEL_DEPLOYED else {"reason": why[:2000]}
     return EventDraft(type_, f"endpoints/{endpoint}", {**payload, **more})
+
+
+def endpoint_event(type_: str, endpoint: str, **data: Any) -> EventDraft:
+    """An event about an endpoint."""
+    return EventDraft(type_, f"endpoints/{endpoint}", {"endpointName": endpoint, **data})
 
 
 def run_registered(run_id: str, experiment_name: str | None, status: str, tags: Mapping[str, str]) -> EventDraft:

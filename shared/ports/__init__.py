@@ -17,10 +17,12 @@ from shared.ports.artifacts import (
     UploadArea,
 )
 from shared.ports.clock import Clock
+from shared.ports.credentials import EndpointCredentialStore
 from shared.ports.deployments import (
     DeploymentTarget,
     DesiredDeployment,
     DesiredEndpoint,
+    EndpointAccess,
     ObservedDeployment,
     ObservedEndpoint,
 )
@@ -49,6 +51,8 @@ __all__ = [
     "DeploymentTarget",
     "DesiredDeployment",
     "DesiredEndpoint",
+    "EndpointAccess",
+    "EndpointCredentialStore",
     "EnvironmentBuilder",
     "EventPublisher",
     "EventSubscriptions",

@@ -25,6 +25,17 @@ class DesiredDeployment:
     environ: Mapping[str, str]
     request_timeout_ms: int
     memory_bytes: int | None = None  # that an instance may allocate
+    idle_timeout_s: float | None = None  # without a request, after which no instance need run; None: they always run
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointAccess:
+    """Who may call, as far as whoever checks callers has to know it: `Authorization: Bearer` with a key or a token."""
+
+    auth_mode: str  # Azure ML's: key, aml_token or aad_token
+    key_sha256: tuple[str, ...] = ()  # of each key that opens, in hexadecimal digits
+    token_secret: str = field(default="", repr=False)  # signs the tokens that open (JWT, HS256)
+    audience: str = ""  # that a token has to name
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class DesiredEndpoint:
     mirror: Mapping[str, int]  # percent of copies, at most one deployment
     sticky_header: str  # whose value keeps a caller with one deployment; "" for none
     read_file: Callable[[str], AsyncIterator[bytes]]  # the content of a file, by its SHA-256
+    access: EndpointAccess | None = None  # None: nobody is asked who they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,7 @@ class ObservedDeployment:
     failures: int = 0  # ends in a row that nobody asked for
     problem: str = ""  # why it is not ready; "" for none
     log_tail: tuple[str, ...] = ()
+    scaled_to_zero: bool = False  # whether none runs because nobody asks: the next request is held, and starts it
     is_current: bool = True  # whether what is ready is what is desired
 
 

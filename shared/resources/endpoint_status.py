@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from shared.resources.base import Status
+from shared.resources.base import Document, Status
 
 
 class ProvisioningState(StrEnum):
@@ -38,6 +38,14 @@ class _Provisioned(Status):
         return phase or ProvisioningState.CREATING
 
 
+class TrafficBefore(Document):
+    """The traffic before the newest change: the way back."""
+
+    traffic: dict[str, int]  # percent by deployment
+    mirror_traffic: dict[str, int] = Field(default_factory=dict)  # percent of copies
+    sticky_header: str = ""  # "" for none
+
+
 class OnlineEndpointStatus(_Provisioned):
     """What is so of an endpoint."""
 
@@ -46,7 +54,12 @@ class OnlineEndpointStatus(_Provisioned):
     traffic: dict[str, int] = Field(default_factory=dict)  # percent by deployment, as it was asked for last
     mirror_traffic: dict[str, int] = Field(default_factory=dict)  # percent of copies, at most one deployment
     sticky_header: str = ""  # whose value keeps a caller with one deployment; "" for none
+    traffic_before: TrafficBefore | None = None  # what `rollback` gives back; None before the first change
+    traffic_by: str = ""  # the rollout that changed it last, all of whose steps are one change; "" for people
     effective_traffic: dict[str, int] = Field(default_factory=dict)  # what the router does: without those not there
+    auth_mode: str = "key"  # how callers prove who they are: key, aml_token or aad_token
+    primary_key_generation: int = 1  # grows when somebody asks for a new key; the keys themselves are elsewhere
+    secondary_key_generation: int = 1  # the same
 
 
 class OnlineDeploymentStatus(_Provisioned):
@@ -56,5 +69,6 @@ class OnlineDeploymentStatus(_Provisioned):
     environment: str = ""  # NAME:VERSION that it runs in
     wanted_instances: int = 0
     ready_instances: int = 0
+    scaled_to_zero: bool = False  # whether none runs because nobody asks: the next request starts it
     restarts: int = 0  # of its processes, that nobody asked for
     log_tail: list[str] = Field(default_factory=list)  # the last lines of a process that ended

@@ -34,9 +34,10 @@ class TargetUtilizationScale(Shape):
     """As many instances as keep their load at a target."""
 
     type: Annotated[Literal["target_utilization"], AnyCase()] = must("target_utilization")
-    min_instances: Int = may("least number of instances", 1, ge=0)
+    min_instances: Int = may("least number of instances; 0 ends all of them while nobody asks", 1, ge=0)
     max_instances: Int | None = may("greatest number of instances", ge=1)
     polling_interval: Int | None = may("seconds between measurements", ge=1)
+    cooldown_period: Int | None = may("seconds without a request before min_instances 0 is so; 300", ge=1)
     target_utilization_percentage: Int | None = may("load that is aimed at", ge=1, le=100)
 
 

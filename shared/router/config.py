@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.router.access import OPEN, Access, parse_access
+
 MAX_MIRROR_PERCENT = 50
 
 
@@ -40,6 +42,7 @@ class Config:
     max_held: int = 256  # requests of a deployment that wait for a process; then 503
     max_mirrors_in_flight: int = 64  # copies of all deployments; further ones are not made
     max_body_bytes: int = 100 * 2**20  # of one request; then 413
+    access: Access = OPEN  # what is asked of callers
 
 
 # Name, least and greatest value of the numbers that may be given.
@@ -70,10 +73,11 @@ def parse_config(document: Any) -> Config:
     """The document as a Config. Raises ConfigError with every fault."""
     if not isinstance(document, dict) or not isinstance(document.get("deployments"), dict):
         raise ConfigError("/deployments is no mapping of names to deployments")
-    faults = _unknown(document, ("deployments", "revision", "sticky", *_OF_ALL), "")
+    faults = _unknown(document, ("access", "deployments", "revision", "sticky", *_OF_ALL), "")
     deployments = tuple(_deployment(name, said, faults) for name, said in document["deployments"].items())
     numbers = _numbers(document, _OF_ALL, "", faults)
     header, client = _sticky(document.get("sticky"), faults)
+    access = parse_access(document.get("access"), faults)
     total = sum(one.weight for one in deployments)
     if total not in (0, 100):
         faults.append(f"/deployments: the weights sum up to {total} (allowed: 100 or 0)")
@@ -81,7 +85,7 @@ def parse_config(document: Any) -> Config:
         faults.append("/deployments: more than one has a mirror_percent (allowed: one)")
     if faults:
         raise ConfigError("; ".join(faults))
-    return Config(deployments, str(document.get("revision", "")), header, client, **numbers)
+    return Config(deployments, str(document.get("revision", "")), header, client, access=access, **numbers)
 
 
 def _deployment(name: str, said: Any, faults: list[str]) -> DeploymentConfig:

@@ -13,7 +13,8 @@ MAX_REQUEST_ID = 100  # characters; Azure ML's inference server answers 431 beyo
 _HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
-_OF_REQUEST = _HOP_BY_HOP | {b"content-length", b"expect"}
+# The credentials are for the endpoint: a script behind it, and its logs, get none.
+_OF_REQUEST = _HOP_BY_HOP | {b"content-length", b"expect", b"authorization"}
 # Safe methods and those that may be done twice (RFC 9110, 9.2.2).
 _IDEMPOTENT = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"})
 _BODYLESS = frozenset({b"GET", b"HEAD", b"DELETE", b"OPTIONS", b"TRACE"})
@@ -26,7 +27,18 @@ Raw = list[tuple[bytes, bytes]]
 class Request:
     """A whole request, as it is sent on."""
 
-    __slots__ = ("body", "deployment", "head", "id", "idempotent", "is_head", "keep_alive", "sticky", "target")
+    __slots__ = (
+        "authorization",
+        "body",
+        "deployment",
+        "head",
+        "id",
+        "idempotent",
+        "is_head",
+        "keep_alive",
+        "sticky",
+        "target",
+    )
 
     def __init__(self, method: bytes, target: bytes, headers: Raw, body: bytes, added: bytes, sticky: bytes) -> None:
         """`added` are whole lines, and `sticky` is the lower-case name of the header that says who calls."""
@@ -37,12 +49,15 @@ class Request:
         self.id = b""
         self.deployment = b""  # that the caller asked for
         self.sticky = b""  # value of the sticky header
+        self.authorization = b""  # value of that header
         self.idempotent = method in _IDEMPOTENT
         parts = [method, b" ", target, b" HTTP/1.1\r\n"]
         left_out = _left_out(headers)
         for name, value in headers:
             key = name.lower()
             if key in left_out:
+                if key == b"authorization":  # more than one is none (RFC 9110, 11.6.2)
+                    self.authorization = b"" if self.authorization else value
                 continue
             parts += (name, b": ", value, b"\r\n")
             if key == _REQUEST_ID:
@@ -116,15 +131,17 @@ class AnswerHead:
         return is_head or self.status in (204, 304)
 
 
-def own_answer(status: int, detail: str, request_id: bytes, *, close: bool, is_head: bool = False) -> bytes:
-    """An answer of the router itself: problem+json (RFC 9457)."""
+def own_answer(
+    status: int, detail: str, request_id: bytes, *, close: bool, is_head: bool = False, added: bytes = b""
+) -> bytes:
+    """An answer of the router itself: problem+json (RFC 9457); `added` are whole header lines."""
     document = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     retry = b"Retry-After: 1\r\n" if status in (429, 503) else b""
     return plain_answer(
         status,
         json.dumps(document).encode(),
         b"application/problem+json",
-        added=retry + (b"x-request-id: " + request_id + b"\r\n" if request_id else b""),
+        added=added + retry + (b"x-request-id: " + request_id + b"\r\n" if request_id else b""),
         close=close,
         is_head=is_head,
     )

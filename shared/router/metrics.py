@@ -62,7 +62,8 @@ class Table:
 
     def add(self, name: str, labels: str, value: float, suffix: str = "") -> None:
         """One sample of a metric that was begun."""
-        self._lines[name].append(f"{name}{suffix}{{{labels}}} {value:.10g}")
+        braced = f"{{{labels}}}" if labels else ""
+        self._lines[name].append(f"{name}{suffix}{braced} {value:.10g}")
 
     def text(self) -> bytes:
         """All of them."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Protocol
 
+from shared.router.access import challenge, fault_of
 from shared.router.choose import EvenShare, SmoothChoice, sticky_choice
 from shared.router.config import Config
 from shared.router.deployment import Deployment
@@ -42,7 +44,7 @@ class Router:
         self._leaving: list[Deployment] = []
         self._copies = 0
         self.draining = False
-        self.reloads = self.failed_reloads = 0
+        self.reloads = self.failed_reloads = self.unauthorized = 0
         self.apply(config)
 
     # --- the file ---
@@ -90,6 +92,12 @@ class Router:
     # --- requests ---
     def accept(self, request: Request, reply: Reply, peer: str) -> Forward | None:
         """Send a request to where it belongs; None when it was refused, and that was answered."""
+        fault = fault_of(self._config.access, request.authorization, time.time())
+        if fault is not None:
+            self.unauthorized += 1
+            text = fault or "Authorization: Bearer with a key or token of this endpoint is expected"
+            self._refuse(request, reply, 401, text, challenge(fault))
+            return None
         deployment = self._deployment_for(request, peer)
         if deployment is None:
             self._refuse(request, reply, 404, self._nowhere(request))
@@ -125,9 +133,9 @@ class Router:
             return f"there is no deployment {request.deployment.decode('latin-1')[:100]!r} (there are: {known})"
         return "no deployment of this endpoint has traffic: set its traffic, or name one by azureml-model-deployment"
 
-    def _refuse(self, request: Request, reply: Reply, status: int, detail: str) -> None:
+    def _refuse(self, request: Request, reply: Reply, status: int, detail: str, added: bytes = b"") -> None:
         close = self.draining or not request.keep_alive
-        reply.write(own_answer(status, detail, request.id, close=close, is_head=request.is_head))
+        reply.write(own_answer(status, detail, request.id, close=close, is_head=request.is_head, added=added))
         reply.finished(close=close)
 
     def another(self, instead_of: Deployment) -> Deployment | None:
@@ -173,6 +181,8 @@ class Router:
                 label = f'deployment="{deployment.name}",process="{process.address}"'
                 table.add("slipway_router_process_up", label, process.up and not process.draining)
                 table.add("slipway_router_process_in_flight", label, process.in_flight)
+        table.family("slipway_router_unauthorized_total", "counter", "Requests that were answered with 401.")
+        table.add("slipway_router_unauthorized_total", "", self.unauthorized)
         table.family("slipway_router_config_info", "gauge", "The file that is in force.")
         revision = self._config.revision.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
         table.add("slipway_router_config_info", f'revision="{revision}"', 1)

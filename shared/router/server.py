@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from pathlib import Path
@@ -13,6 +14,7 @@ from shared.router.config import ConfigError, read_config
 from shared.router.routing import Router
 
 LOGGER = logging.getLogger("slipway.router")
+LISTEN_VARIABLE = "SLIPWAY_LISTEN_FD"
 BACKLOG = 2_048
 SWEEP_S = 0.05
 POLL_S = 0.1  # how often the file is looked at
@@ -62,15 +64,7 @@ class Server:
             task.cancel()
 
     async def _listen(self) -> None:
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self._host, self.port))
-            listener.listen(BACKLOG)
-        except OSError as error:
-            listener.close()
-            raise StartError(f"can't listen on {self._host} port {self.port}: {error}") from error
+        listener = _listener(self._host, self.port)
         listener.setblocking(False)
         self.port = int(listener.getsockname()[1])
         self._kept = listener.dup()  # keeps the kernel's queue of connections when the loop has closed its own
@@ -144,6 +138,26 @@ class Server:
             accepted.setblocking(False)
             await loop.connect_accepted_socket(lambda: Caller(self._callers), accepted)
         self._kept.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """The socket that whoever started this process has made and keeps: while no router runs, callers wait in its
+    queue. Its own one, when it was given none. Raises StartError."""
+    given = os.environ.get(LISTEN_VARIABLE)
+    try:
+        if given:
+            return socket.socket(fileno=int(given))
+    except (ValueError, OSError) as error:
+        raise StartError(f"{LISTEN_VARIABLE} is {given!r}, which is no socket: {error}") from error
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise StartError(f"can't listen on {host} port {port}: {error}") from error
+    return listener
 
 
 def _mark(path: Path) -> tuple[int, int, int] | None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 IDLE_S = 30.0  # a caller that keeps a connection idle for longer than the router does loses the next request on it
 
@@ -52,9 +53,7 @@ class Load:
 
     async def _send(self, one: Sent) -> None:
         reader, writer = await self._connection()
-        path, body = f"/slow/{one.number % 4 * 5}/{one.number}", f"{one.number}" if one.method == "POST" else ""
-        head = f"{one.method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body.encode())
+        writer.write(self.message(one))
         try:
             head_bytes = await reader.readuntil(b"\r\n\r\n")
             lines = head_bytes.decode().split("\r\n")
@@ -67,17 +66,29 @@ class Load:
         one.done_s = asyncio.get_running_loop().time()
         one.status = int(lines[0].split(" ")[1])
         one.by = answer.get("by", "")
-        same = (answer.get("path"), answer.get("body"), answer.get("method")) == (path, body, one.method)
-        one.right = same and headers.get("azureml-model-deployment") == one.by
+        one.right = self.is_answer(one, answer) and headers.get("azureml-model-deployment") == one.by
         if headers.get("connection") == "close":
             writer.close()
         else:
             self._idle.append((asyncio.get_running_loop().time(), reader, writer))
 
+    def message(self, one: Sent) -> bytes:
+        """The request as it is sent."""
+        path, body = self._asked(one)
+        head = f"{one.method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body.encode()
+
+    def is_answer(self, one: Sent, answer: dict[str, Any]) -> bool:
+        """Whether it is the answer to that request."""
+        return (answer.get("path"), answer.get("body"), answer.get("method")) == (*self._asked(one), one.method)
+
+    def _asked(self, one: Sent) -> tuple[str, str]:
+        return f"/slow/{one.number % 4 * 5}/{one.number}", f"{one.number}" if one.method == "POST" else ""
+
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
             since_s, reader, writer = self._idle.pop()
-            if asyncio.get_running_loop().time() - since_s < IDLE_S:
+            if asyncio.get_running_loop().time() - since_s < IDLE_S and not reader.at_eof():
                 return reader, writer
             writer.close()
         return await asyncio.open_connection("127.0.0.1", self.port)

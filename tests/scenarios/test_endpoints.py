@@ -90,8 +90,15 @@ def ready(*names: str) -> Callable[[Any], bool]:
     return is_so
 
 
-async def score(uri: str, deployment_name: str = "") -> tuple[int, str, Any]:
-    headers = {"azureml-model-deployment": deployment_name} if deployment_name else {}
+async def bearer(plane: ControlPlane, name: str = "primary_key") -> dict[str, str]:
+    """The header that opens the endpoint."""
+    found = await call(plane, "get_endpoint_credentials", 200, name="live")
+    return {"Authorization": f"Bearer {found[name]}"}
+
+
+async def score(plane: ControlPlane, uri: str, deployment_name: str = "") -> tuple[int, str, Any]:
+    headers = await bearer(plane)
+    headers |= {"azureml-model-deployment": deployment_name} if deployment_name else {}
     async with aiohttp.ClientSession() as http, http.post(uri, json=ROW, headers=headers) as answer:
         return answer.status, answer.headers.get("azureml-model-deployment", ""), await answer.json(content_type=None)
 
@@ -101,12 +108,12 @@ async def test_declared_deployments_serve_and_traffic_is_shifted(plane: ControlP
     await declare(plane, files)
     found = await until(plane, ready("blue"))
     assert (found["deployments"][0]["model"], found["traffic"]) == ("diabetes:1", {})
-    assert (await score(found["scoring_uri"]))[0] == 404  # a new deployment gets no traffic by itself
-    assert (await score(found["scoring_uri"], "blue"))[0] == 200
+    assert (await score(plane, found["scoring_uri"]))[0] == 404  # a new deployment gets no traffic by itself
+    assert (await score(plane, found["scoring_uri"], "blue"))[0] == 200
     await call(plane, "patch_endpoint_traffic", 200, {"traffic": {"blue": 100}}, name="live")
     await until(plane, lambda one: one["effective_traffic"] == {"blue": 100})
     await asyncio.sleep(1.5)  # the router reads its file again
-    assert (await score(found["scoring_uri"]))[:2] == (200, "blue")
+    assert (await score(plane, found["scoring_uri"]))[:2] == (200, "blue")
     await declare(plane, {**files, "green.yml": deployment("green"), "endpoint.yml": ENDPOINT + "tags: {a: b}\n"})
     found = await until(plane, ready("blue", "green"))
     assert found["traffic"] == {"blue": 100}  # an update that names no traffic takes none away
@@ -116,7 +123,7 @@ async def test_declared_deployments_serve_and_traffic_is_shifted(plane: ControlP
     await call(plane, "patch_endpoint_traffic", 200, {"traffic": {"blue": 50, "green": 50}}, name="live")
     await until(plane, lambda one: one["effective_traffic"] == {"blue": 50, "green": 50})
     await asyncio.sleep(1.5)
-    served = {(await score(found["scoring_uri"]))[1] for _ in range(20)}
+    served = {(await score(plane, found["scoring_uri"]))[1] for _ in range(20)}
     assert served == {"blue", "green"}
     assert (await events_of(plane)).count("Microsoft.MachineLearningServices.ModelDeployed") == 2
     refused = await call(plane, "delete_model_version", 409, name="diabetes", version="1")
@@ -146,7 +153,7 @@ async def test_a_killed_server_and_a_killed_control_plane_are_got_over(plane: Co
     os.kill(pid, signal.SIGKILL)
     await until(again, lambda one: one["deployments"][0]["restarts"] >= 1 and one["deployments"][0]["ready_instances"])
     await asyncio.sleep(1.5)
-    assert (await score(found["scoring_uri"]))[:2] == (200, "blue")
+    assert (await score(plane, found["scoring_uri"]))[:2] == (200, "blue")
     assert json.loads(record.read_text())["pid"] != pid
 
 
@@ -165,7 +172,7 @@ async def test_a_changed_deployment_is_replaced_without_a_gap(plane: ControlPlan
 
     async def ask() -> None:
         while True:
-            answers.append((await score(found["scoring_uri"]))[::2])
+            answers.append((await score(plane, found["scoring_uri"]))[::2])
             await asyncio.sleep(0.02)
 
     asking = asyncio.create_task(ask())
@@ -215,7 +222,7 @@ async def test_a_rollout_promotes_the_good_and_takes_back_the_bad(
 
     async def load() -> None:
         while True:
-            await score(found["scoring_uri"])
+            await score(plane, found["scoring_uri"])
             await asyncio.sleep(0.005)
 
     loading = asyncio.create_task(load())

@@ -247,6 +247,40 @@ async def test_two_controllers_start_one_process(supervisor: Supervisor, tmp_pat
     assert is_running(record)
 
 
+LISTENS = """
+import os, socket
+listener = socket.socket(fileno=int(os.environ["SLIPWAY_LISTEN_FD"]))
+while True:
+    connection, _ = listener.accept()
+    connection.recv(1000)
+    connection.sendall(b"HTTP/1.1 200 OK\\r\\nConnection: close\\r\\n\\r\\n%d" % os.getpid())
+    connection.close()
+"""
+
+
+async def test_callers_of_one_that_was_killed_wait_for_the_next_one(supervisor: Supervisor) -> None:
+    port = free_port()
+    wanted = [python("a", LISTENS, listen_port=port, ready_url=f"http://127.0.0.1:{port}/")]
+    first = (await until(supervisor, wanted, is_ready("a")))["a"].pid
+    os.kill(first, signal.SIGKILL)
+    await until(supervisor, wanted, lambda found: found["a"].pid != first)
+    second = (await until(supervisor, wanted, is_ready("a")))["a"].pid
+    os.kill(second, signal.SIGKILL)
+    async with asyncio.timeout(TIMEOUT_S):
+        while start_ticks_of(second) is not None:
+            await asyncio.sleep(0.01)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    answering = asyncio.create_task(reader.read())
+    last = (await until(supervisor, wanted, is_ready("a")))["a"].pid
+    async with asyncio.timeout(TIMEOUT_S):
+        assert (await answering).endswith(str(last).encode())
+    writer.close()
+    await until(supervisor, [], lambda found: not found)
+    with pytest.raises(OSError, match=r"refused|Connect"):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
 async def test_names_that_cannot_be(supervisor: Supervisor) -> None:
     with pytest.raises(Invalid, match="the same name"):
         await supervisor.ensure([python("a", ""), python("a", "")])

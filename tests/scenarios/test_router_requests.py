@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import socket
 import time
@@ -194,3 +195,25 @@ def test_sighup_reads_the_file_again(world: World) -> None:
     before = machine.metric(taken)
     machine.router.process.send_signal(signal.SIGHUP)
     wait_for("it was read", lambda: machine.metric(taken) == before + 1)
+
+
+def test_callers_show_a_key_and_servers_never_see_it(world: World) -> None:
+    machine, blue, green = world
+    digest = hashlib.sha256(b"open sesame").hexdigest()
+    both = {"blue": {"weight": 100, "processes": [blue]}, "green": {"mirror_percent": 50, "processes": [green]}}
+    machine.write(both, access={"mode": "key", "key_sha256": [digest]})
+    refused = machine.client.post("/score", content="body")
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="scoring"')
+    assert refused.headers["content-type"] == "application/problem+json"
+    wrong = machine.client.get("/", headers={"authorization": "Bearer open"})
+    assert (wrong.status_code, "invalid_token" in wrong.headers["www-authenticate"]) == (401, True)
+    twice = [("authorization", "Bearer open sesame"), ("authorization", "Bearer open sesame")]
+    assert machine.client.get("/", headers=twice).status_code == 401
+    taken = machine.client.post("/score", headers={"authorization": "Bearer open sesame", "x-more": "1"})
+    assert (taken.status_code, taken.json()["headers"]["x-more"]) == (200, "1")
+    assert "authorization" not in taken.json()["headers"]
+    assert machine.metric("slipway_router_unauthorized_total") == 3
+    assert "sesame" not in machine.router.log() + machine.metrics()
+    machine.write(both, access={"mode": "key", "key_sha256": []})
+    assert machine.client.get("/", headers={"authorization": "Bearer open sesame"}).status_code == 401
+    machine.write(both)

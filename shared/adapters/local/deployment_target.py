@@ -5,15 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import secrets
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from shared.adapters.local.deployment_files import digest_of, materialised, model_folder
+from shared.adapters.local.endpoint_files import (
+    access_fields,
+    process_document,
+    process_of,
+    read_json,
+    tail,
+    write_json,
+)
+from shared.adapters.local.idle import AWAKE, Rest, activity_of, decided, read_rest, with_ready, write_rest
 from shared.adapters.local.ports_of import PortBook
 from shared.adapters.local.process_types import DesiredProcess, ObservedProcess, ProcessPhase
 from shared.adapters.local.processes import Supervisor
@@ -22,6 +30,7 @@ from shared.packaging.server_packages import ROOT, server_path
 from shared.ports import DesiredDeployment, DesiredEndpoint, ObservedDeployment, ObservedEndpoint
 
 ROUTER = "router"
+HOLD_TIMEOUT_S = 60.0  # that a request waits for a process, where it may have to be started first
 METRICS_TIMEOUT_S = 2.0
 PASSED = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
 
@@ -33,31 +42,58 @@ class LocalTarget:
         self._folder = folder.resolve()
         self._index_url = index_url
         self._seen: dict[str, ObservedEndpoint] = {}
+        self._supervisors: dict[str, Supervisor] = {}  # by endpoint: they hold the sockets of their routers
 
     async def ensure(self, desired: DesiredEndpoint) -> ObservedEndpoint:
         """See DeploymentTarget. A changed deployment's new processes are started beside the old ones, which go when the
         new ones are ready."""
-        place = self._folder / desired.name
+        place, access = self._folder / desired.name, access_fields(desired.access)
         if not desired.deployments and not place.exists():
             return ObservedEndpoint("", True)  # there is nothing to route to yet
         place.mkdir(parents=True, exist_ok=True)
         ports = PortBook(place / "ports.json")
+        idle = await self._idle(place, desired)
         wanted: list[DesiredProcess] = []
         for deployment in desired.deployments:
+            if idle[deployment.name].may_end:
+                continue
             wanted += await self._instances(place, deployment, desired, ports)
         kept = self._former(place, desired, wanted, ports)
         router = self._router(place, ports)
         config = place / "router.json"
         if not config.exists():
-            _write(config, {"deployments": {}})
-        observed = await Supervisor(place / "processes").ensure([*wanted, *kept, router])
-        found = {one.name: _observed(one, wanted, observed) for one in desired.deployments}
+            write_json(config, {"deployments": {}, **access})
+        observed = await self._supervisor(place).ensure([*wanted, *kept, router])
+        found = {one.name: _observed(one, wanted, observed, idle[one.name]) for one in desired.deployments}
         self._note_current(place, desired, found, wanted)
-        _write(config, self._routes(place, desired, observed, ports))
+        for one in desired.deployments:
+            rest = with_ready(idle[one.name], found[one.name].ready, one, time.time())
+            write_rest(place / "idle" / f"{one.name}.json", None if one.idle_timeout_s is None else rest)
+        write_json(config, {**self._routes(place, desired, observed, ports, idle), **access})
         port = ports.port(ROUTER)
         is_ready = ROUTER in observed and observed[ROUTER].phase == ProcessPhase.READY
         self._seen[desired.name] = ObservedEndpoint(f"http://127.0.0.1:{port}/score", is_ready, found)
         return self._seen[desired.name]
+
+    def _supervisor(self, place: Path) -> Supervisor:
+        return self._supervisors.setdefault(place.name, Supervisor(place / "processes"))
+
+    async def _idle(self, place: Path, desired: DesiredEndpoint) -> dict[str, Rest]:
+        """Which deployments rest, by what the router has seen."""
+        if all(one.idle_timeout_s is None for one in desired.deployments):
+            return {one.name: AWAKE for one in desired.deployments}
+        seen = await self.metrics(desired.name)
+        return {
+            one.name: decided(
+                read_rest(place / "idle" / f"{one.name}.json"),
+                one,
+                digest_of(one),
+                activity_of(seen, one.name),
+                is_mirrored=bool(desired.mirror.get(one.name)),
+                now_s=time.time(),
+            )
+            for one in desired.deployments
+        }
 
     async def _instances(
         self, place: Path, one: DesiredDeployment, desired: DesiredEndpoint, ports: PortBook
@@ -88,9 +124,9 @@ class LocalTarget:
         names = {one.name for one in wanted}
         kept = []
         for deployment in desired.deployments:
-            current = _read(place / "current" / f"{deployment.name}.json")
+            current = read_json(place / "current" / f"{deployment.name}.json")
             if current and current["digest"] != digest_of(deployment):
-                kept += [_process(one) for one in current["processes"] if one["name"] not in names]
+                kept += [process_of(one) for one in current["processes"] if one["name"] not in names]
         for one in kept:
             ports.port(one.name)
         return kept
@@ -101,7 +137,7 @@ class LocalTarget:
         port = ports.port(ROUTER)
         arguments = (sys.executable, "-m", "shared.router", "--config", str(place / "router.json"), "--port", str(port))
         environ = {key: os.environ[key] for key in PASSED if key in os.environ} | {"PYTHONPATH": str(ROOT)}
-        return DesiredProcess(ROUTER, arguments, environ, place, f"http://127.0.0.1:{port}/metrics")
+        return DesiredProcess(ROUTER, arguments, environ, place, f"http://127.0.0.1:{port}/metrics", listen_port=port)
 
     def _note_current(
         self,
@@ -116,20 +152,26 @@ class LocalTarget:
             if found[deployment.name].ready < deployment.instances:
                 continue
             prefix = f"{deployment.name}-{digest_of(deployment)}-"
-            mine = [_document(one) for one in wanted if one.name.startswith(prefix)]
-            _write(
+            mine = [process_document(one) for one in wanted if one.name.startswith(prefix)]
+            write_json(
                 place / "current" / f"{deployment.name}.json",
                 {"digest": digest_of(deployment), "processes": mine},
             )
 
     def _routes(
-        self, place: Path, desired: DesiredEndpoint, observed: Mapping[str, ObservedProcess], ports: PortBook
+        self,
+        place: Path,
+        desired: DesiredEndpoint,
+        observed: Mapping[str, ObservedProcess],
+        ports: PortBook,
+        idle: Mapping[str, Rest],
     ) -> dict[str, Any]:
         deployments = {}
         for one in desired.deployments:
-            current = _read(place / "current" / f"{one.name}.json") or {"digest": digest_of(one)}
+            current = read_json(place / "current" / f"{one.name}.json") or {"digest": digest_of(one)}
             prefix = f"{one.name}-{current['digest']}-"
             ready = [n for n, seen in observed.items() if n.startswith(prefix) and seen.phase == ProcessPhase.READY]
+            ready = [] if idle[one.name].rests else ready  # nothing new goes to them, and then they may end
             deployments[one.name] = {
                 "weight": desired.weights.get(one.name, 0),
                 "mirror_percent": desired.mirror.get(one.name, 0),
@@ -137,6 +179,8 @@ class LocalTarget:
                 "processes": [f"127.0.0.1:{ports.port(name)}" for name in sorted(ready)],
             }
         routes: dict[str, Any] = {"deployments": deployments}
+        if any(one.idle_timeout_s is not None for one in desired.deployments):
+            routes["hold_timeout_s"] = HOLD_TIMEOUT_S
         if desired.sticky_header:
             routes["sticky"] = {"by": "header", "name": desired.sticky_header}
         return routes
@@ -167,7 +211,7 @@ class LocalTarget:
         found = sorted(folder.glob(f"{deployment}-*/log")) if folder.is_dir() else []
         if not found:
             raise NotFound(f"nothing of {endpoint}/{deployment} runs here, or has run")
-        return "\n".join(f"== {path.parent.name}\n{_tail(path, lines)}" for path in found)
+        return "\n".join(f"== {path.parent.name}\n{tail(path, lines)}" for path in found)
 
     async def keep_only(self, endpoints: frozenset[str]) -> tuple[str, ...]:
         """See DeploymentTarget."""
@@ -176,60 +220,25 @@ class LocalTarget:
             if not (place / "router.json").exists() or place.name in endpoints:
                 continue
             gone.append(place.name)
-            if not await Supervisor(place / "processes").ensure(()):
+            if not await self._supervisor(place).ensure(()):
                 await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
                 self._seen.pop(place.name, None)
+                self._supervisors.pop(place.name).close()
         return tuple(gone)
 
 
 def _observed(
-    one: DesiredDeployment, wanted: list[DesiredProcess], observed: Mapping[str, ObservedProcess]
+    one: DesiredDeployment, wanted: list[DesiredProcess], observed: Mapping[str, ObservedProcess], rest: Rest
 ) -> ObservedDeployment:
     prefix = f"{one.name}-{digest_of(one)}-"
     mine = [observed[each.name] for each in wanted if each.name.startswith(prefix) and each.name in observed]
     ready = sum(each.phase == ProcessPhase.READY for each in mine)
     ended = next((each for each in mine if each.exit and each.phase != ProcessPhase.READY), None)
     return ObservedDeployment(
-        ready=ready,
+        ready=0 if rest.rests else ready,
+        scaled_to_zero=rest.rests,
         restarts=sum(each.restarts for each in mine),
         failures=max((each.failures for each in mine), default=0),
         problem=f"a process ended: {ended.exit}" if ended else "",
         log_tail=tuple(ended.log_tail.splitlines()[-20:]) if ended else (),
     )
-
-
-def _document(process: DesiredProcess) -> dict[str, Any]:
-    return {
-        "name": process.name,
-        "arguments": list(process.arguments),
-        "environ": dict(process.environ),
-        "folder": str(process.folder),
-        "ready_url": process.ready_url,
-    }
-
-
-def _process(document: Mapping[str, Any]) -> DesiredProcess:
-    fields = {**document, "arguments": tuple(document["arguments"]), "folder": Path(document["folder"])}
-    return DesiredProcess(**fields)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        document: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-    return document
-
-
-def _write(path: Path, document: Mapping[str, Any]) -> None:
-    """Whole or not at all, and only when it changes: the router reads it again when it does."""
-    text = json.dumps(document, sort_keys=True)
-    if path.exists() and path.read_text() == text:
-        return
-    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    partial.write_text(text)
-    partial.rename(path)
-
-
-def _tail(path: Path, lines: int) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])

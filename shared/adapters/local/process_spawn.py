@@ -7,13 +7,15 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shared.adapters.local.process_types import ResourceLimits
+from shared.adapters.local.process_types import LISTEN_VARIABLE, ResourceLimits
 
+BACKLOG = 2_048
 LOG = "log"
 PREVIOUS_LOG = "log.1"
 PROBE_TIMEOUT_S = 2.0
@@ -21,19 +23,26 @@ _TAIL_BYTES = 16_384
 
 
 def spawn(
-    arguments: tuple[str, ...], environ: Mapping[str, str], folder: Path, log_path: Path, limits: ResourceLimits
+    arguments: tuple[str, ...],
+    environ: Mapping[str, str],
+    folder: Path,
+    log_path: Path,
+    limits: ResourceLimits,
+    listener: socket.socket | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own, so that it outlives the controller and is killed with all it started.
-    Raises OSError when it can't be started."""
+    It gets `listener`. Raises OSError when it can't be started."""
+    passed = () if listener is None else (listener.fileno(),)
     with log_path.open("ab") as log:  # appending: it can be cut while the process writes
         process = subprocess.Popen(
             arguments,
             cwd=folder,
-            env=dict(environ),
+            env=dict(environ) | ({LISTEN_VARIABLE: str(passed[0])} if passed else {}),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
+            pass_fds=passed,
         )
     with contextlib.suppress(ProcessLookupError):  # it has ended already, which is seen at the next look
         _limit(process.pid, limits)
@@ -47,6 +56,20 @@ def _limit(pid: int, limits: ResourceLimits) -> None:
             resource.prlimit(pid, kind, (value, value))
     if limits.cpus:
         os.sched_setaffinity(pid, limits.cpus)
+
+
+def listening_socket(port: int) -> socket.socket | None:
+    """A socket that listens on this port of loopback; None when it is taken: then its process says so. While it is
+    open, the kernel keeps connections waiting, whether a process takes them or is being started."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        return None
+    return listener
 
 
 def terminate(pid: int) -> None:

@@ -21,6 +21,9 @@ class ResourceLimits:
     cpus: frozenset[int] = field(default_factory=frozenset)  # numbers of CPUs it runs on; empty for all
 
 
+LISTEN_VARIABLE = "SLIPWAY_LISTEN_FD"  # in its environment: the number of the listening socket that it gets
+
+
 class ProcessPhase(StrEnum):
     """How far a process is."""
 
@@ -32,7 +35,7 @@ class ProcessPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DesiredProcess:
-    """What is to run. Any change of it, but of the last three, is a new process in place of the old."""
+    """What is to run. Any change of it, but of the last four, is a new process in place of the old."""
 
     name: str  # of its folder
     arguments: tuple[str, ...]  # the program first
@@ -43,6 +46,7 @@ class DesiredProcess:
     start_timeout_s: float = 120.0  # that it may be not ready; then it is started again
     stop_timeout_s: float = 30.0  # between SIGTERM and SIGKILL
     max_log_bytes: int = MAX_LOG_BYTES  # of its log, and as much of the log before
+    listen_port: int = 0  # of loopback, whose socket it gets and which outlives it; 0 for none
 
     @property
     def digest(self) -> str:

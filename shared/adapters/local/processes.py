@@ -11,6 +11,7 @@ import fcntl
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -36,6 +37,7 @@ from shared.adapters.local.process_spawn import (
     exit_text,
     is_ready,
     kill_group,
+    listening_socket,
     log_tail,
     spawn,
     terminate,
@@ -59,6 +61,7 @@ class Supervisor:
             raise NotSupported("processes are supervised on Linux only", remedy="use a container or WSL 2")
         self._folder = folder
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._listeners: dict[str, socket.socket] = {}  # by the process's name
 
     async def ensure(self, desired: Sequence[DesiredProcess]) -> dict[str, ObservedProcess]:
         """One step for each process towards what is desired; what is so afterwards, by name. Processes that are not
@@ -126,7 +129,8 @@ class Supervisor:
         write_record(folder, record)  # first: a process that nobody noted would be nobody's
         environ = {**wanted.environ, MARK_VARIABLE: mark}
         try:
-            process = spawn(wanted.arguments, environ, wanted.folder, folder / LOG, wanted.limits)
+            listener = self._listener(wanted)
+            process = spawn(wanted.arguments, environ, wanted.folder, folder / LOG, wanted.limits, listener)
         except OSError as error:
             record = _ended(record, f"can't be started: {error}", now_s)
         else:
@@ -135,6 +139,21 @@ class Supervisor:
             record = record.with_process(process.pid, ticks or 0, now_s)
         write_record(folder, record)
         return record
+
+    def _listener(self, wanted: DesiredProcess) -> socket.socket | None:
+        """The process's listening socket. It is kept while this controller lives: callers of a process that was killed
+        wait for the next one instead of being refused."""
+        if wanted.listen_port and wanted.name not in self._listeners:
+            made = listening_socket(wanted.listen_port)
+            if made is None:
+                return None
+            self._listeners[wanted.name] = made
+        return self._listeners.get(wanted.name)
+
+    def close(self) -> None:
+        """Give back the sockets; what runs goes on."""
+        while self._listeners:
+            self._listeners.popitem()[1].close()
 
     def _act(self, step: ProcessStep, folder: Path, record: ProcessRecord, now_s: float) -> ProcessRecord:
         before = record
@@ -153,6 +172,8 @@ class Supervisor:
 
     def _forget(self, folder: Path, record: ProcessRecord | None) -> None:
         _end_the_rest(record)
+        if (listener := self._listeners.pop(folder.name, None)) is not None:
+            listener.close()
         if record is not None:
             self._children.pop(record.pid, None)
         shutil.rmtree(folder, ignore_errors=True)

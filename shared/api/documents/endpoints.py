@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
+from shared.deployments.credentials import Token
 from shared.resources.base import NAME_PATTERN, Condition, Document, Resource
+from shared.resources.endpoint_credentials import EndpointCredentials, KeyType
 from shared.resources.endpoint_status import OnlineDeploymentStatus, OnlineEndpointStatus, ProvisioningState
 from shared.resources.rollout import RolloutSpec, RolloutStatus
 
@@ -24,6 +27,7 @@ class OnlineDeployment(Document):
     environment: str = Field(description="NAME:VERSION")
     wanted_instances: int
     ready_instances: int
+    scaled_to_zero: bool = Field(description="none runs because nobody asks: the next request starts it")
     restarts: int
     traffic: int = Field(description="percent of the endpoint's requests that it gets now")
     conditions: list[Condition]
@@ -33,7 +37,8 @@ class OnlineDeployment(Document):
     def of(cls, resource: Resource, traffic: int) -> OnlineDeployment:
         """The answer for a stored deployment."""
         status = OnlineDeploymentStatus.model_validate(resource.status)
-        shared = {"model", "environment", "wanted_instances", "ready_instances", "restarts", "conditions", "log_tail"}
+        shared = {"model", "environment", "wanted_instances", "ready_instances", "scaled_to_zero"}
+        shared |= {"restarts", "conditions", "log_tail"}
         endpoint, _, name = resource.name.partition(".")
         return cls(
             **status.model_dump(include=shared),
@@ -51,6 +56,7 @@ class OnlineEndpoint(Document):
     provisioning_state: ProvisioningState
     scoring_uri: str = Field(description="where requests go; empty before it has a place")
     target: str
+    auth_mode: str = Field(description="how callers prove who they are: key, aml_token or aad_token")
     traffic: dict[str, int] = Field(description="percent by deployment, as it was asked for last")
     mirror_traffic: dict[str, int]
     effective_traffic: dict[str, int] = Field(description="what the router does: without deployments not there")
@@ -64,7 +70,7 @@ class OnlineEndpoint(Document):
     def of(cls, resource: Resource, deployments: list[Resource]) -> OnlineEndpoint:
         """The answer for a stored endpoint."""
         status = OnlineEndpointStatus.model_validate(resource.status)
-        shared = {"scoring_uri", "target", "traffic", "mirror_traffic", "effective_traffic", "conditions"}
+        shared = {"scoring_uri", "target", "auth_mode", "traffic", "mirror_traffic", "effective_traffic", "conditions"}
         shares = status.effective_traffic
         return cls(
             **status.model_dump(include=shared),
@@ -87,6 +93,30 @@ class TrafficPatch(Document):
 
     traffic: dict[str, Percent] = Field(default_factory=dict, max_length=50)
     mirror_traffic: dict[str, Percent] = Field(default_factory=dict, max_length=1)
+
+
+class EndpointAuth(Document):
+    """What opens an endpoint: its keys, or a token. Azure ML's names."""
+
+    token_type: str | None = Field(default=None, description="Bearer; null for keys")
+    primary_key: str | None = Field(default=None, repr=False)
+    secondary_key: str | None = Field(default=None, repr=False)
+    access_token: str | None = Field(default=None, repr=False)
+    expiry_time_utc: int | None = Field(default=None, description="seconds of Unix time")
+    refresh_after_time_utc: int | None = Field(default=None, description="seconds of Unix time")
+
+    @classmethod
+    def of(cls, found: EndpointCredentials | Token) -> EndpointAuth:
+        """The answer for keys, or for a token."""
+        if isinstance(found, EndpointCredentials):
+            return cls(primary_key=found.primary_key, secondary_key=found.secondary_key)
+        return cls(token_type="Bearer", **asdict(found))  # noqa: S106 - the name of a scheme
+
+
+class RegenerateKey(Document):
+    """Make one of the two keys anew; the former one opens nothing any more."""
+
+    key_type: KeyType
 
 
 class DeploymentLogs(Document):
