@@ -48,7 +48,7 @@ class AzuriteServer:
 
     def stop(self) -> None:
         """Ends it; it also ends by itself with this process."""
-        if self.process.stdin is not None:
+        if self.process.stdin is not None and not self.process.stdin.closed:
             self.process.stdin.close()
         self.process.terminate()
         self.process.wait(timeout=30)
@@ -66,14 +66,14 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> AzuriteServer:
     return _running[0]
 
 
-def start_azurite(folder: Path) -> AzuriteServer:
+def start_azurite(folder: Path, blob_port: int = 0, key: str = "") -> AzuriteServer:
     """An emulator that keeps its files in `folder`, on free ports of 127.0.0.1. Installs it first when need be.
     Raises RuntimeError when it does not start."""
     ensure_azurite()
-    account, key = "slipway", base64.b64encode(secrets.token_bytes(64)).decode()
+    account, key = "slipway", key or base64.b64encode(secrets.token_bytes(64)).decode()
     command = [*node_command(), "--require", str(FOLDER / "stop_with_parent.cjs"), str(ENTRY)]
     command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(folder)]
-    command += ["--blobPort", "0", "--queuePort", "0", "--tablePort", "0"]
+    command += ["--blobPort", str(blob_port), "--queuePort", "0", "--tablePort", "0"]
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,

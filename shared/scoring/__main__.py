@@ -9,15 +9,19 @@ import os
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from shared.scoring.backend import Backend, load_models, load_script
 from shared.scoring.collector.collector import DataCollector
+from shared.scoring.collector.payloads import payloads_of
+from shared.scoring.collector.plan import plan_of
 from shared.scoring.errors import StartError
 from shared.scoring.logs import LOGGER, set_up
 from shared.scoring.metrics import Metrics
+from shared.scoring.scripts.receiver import receiver_of
 from shared.scoring.server import Server
 from shared.scoring.service import Service
-from shared.scoring.settings import Settings, from_environment, table
+from shared.scoring.settings import Hidden, Settings, from_environment, table
 from shared.scoring.tracing import tracer_of
 
 SWITCH_S = (
@@ -36,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--model", type=Path, metavar="PATH", help="an .onnx file, or a folder [AZUREML_MODEL_DIR]")
     parser.add_argument("--entry-script", metavar="PATH", help="a script with init() and run() [AZUREML_ENTRY_SCRIPT]")
+    parser.add_argument("--collect-to", metavar="FOLDER_OR_URL", help="where inputs and outputs are collected")
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--reload", action="store_true", help="load again when the script or the model changes")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
@@ -56,13 +61,21 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         settings = dataclasses.replace(settings, app_root=Path.cwd())
     if arguments.model is not None:
         os.environ["AZUREML_MODEL_DIR"] = str(arguments.model)  # for init()
-    given = {
-        "model_dir": arguments.model,
-        "entry_script": script,
-        "host": arguments.host,
-        "port": arguments.port,
-    }
-    return dataclasses.replace(settings, **{name: value for name, value in given.items() if value is not None})
+    asked = {"model_dir": arguments.model, "entry_script": script, "host": arguments.host, "port": arguments.port}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if arguments.collect_to is not None:
+        given |= _collect_to(arguments.collect_to)
+    return dataclasses.replace(settings, **given)
+
+
+def _collect_to(text: str) -> dict[str, Any]:
+    if "://" not in text:
+        return {"collect_dir": Path(text), "collect_url": Hidden("")}
+    if "?" in text:
+        raise StartError(
+            "the arguments of a process can be seen by others: give the SAS in SLIPWAY_SCORING_COLLECT_URL or a file"
+        )
+    return {"collect_dir": None, "collect_url": Hidden(text)}
 
 
 def _uvloop() -> ModuleType | None:
@@ -76,13 +89,14 @@ def _uvloop() -> ModuleType | None:
 async def _serve(settings: Settings, *, reload: bool) -> None:
     metrics = Metrics()
     tracer = tracer_of(os.environ)
-    service = Service(settings, metrics, tracer)
-
-    collector = _collector(settings, metrics)
+    plan = plan_of(settings, os.environ)
+    collector = DataCollector(plan, metrics) if plan is not None else None
+    service = Service(settings, metrics, tracer, payloads_of(collector) if collector is not None else None)
+    receiver = await receiver_of(settings, collector)
 
     async def load() -> Backend:
         if settings.entry_script:
-            return await load_script(settings, metrics)
+            return await load_script(settings, metrics, collector)
         if settings.model_dir is None:
             raise StartError("give --model PATH or --entry-script PATH (or AZUREML_MODEL_DIR, AZUREML_ENTRY_SCRIPT)")
         return await load_models(settings.model_dir, settings, metrics, collector)
@@ -90,6 +104,8 @@ async def _serve(settings: Settings, *, reload: bool) -> None:
     try:
         await Server(settings, service, load, _watched(settings) if reload else ()).run()
     finally:
+        if receiver is not None:
+            await receiver.close()
         if collector is not None:
             collector.close()
         if tracer is not None:
@@ -99,19 +115,6 @@ async def _serve(settings: Settings, *, reload: bool) -> None:
 def _watched(settings: Settings) -> tuple[Path, ...]:
     script = (settings.app_root / settings.entry_script).parent if settings.entry_script else None
     return tuple(path for path in (script, settings.model_dir) if path is not None)
-
-
-def _collector(settings: Settings, metrics: Metrics) -> DataCollector | None:
-    if settings.collect_dir is None:
-        return None
-    who = {"endpoint": settings.endpoint, "deployment": settings.deployment, "version": settings.model_version}
-    return DataCollector(
-        settings.collect_dir,
-        who,
-        percent=settings.collect_percent,
-        buffer_bytes=settings.collect_buffer_bytes,
-        metrics=metrics,
-    )
 
 
 def main() -> int:

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.scoring import swagger
+from shared.scoring.collector.collector import DataCollector
 from shared.scoring.errors import NotFound
 from shared.scoring.http.messages import Request
 from shared.scoring.logs import LOGGER
 from shared.scoring.metrics import Metrics
 from shared.scoring.models import mlflow_model
 from shared.scoring.models.batching import Batcher
-from shared.scoring.models.routes import Collector, OnnxRoutes
+from shared.scoring.models.routes import OnnxRoutes
 from shared.scoring.models.store import ModelStore
 from shared.scoring.oip.routes import OipRoutes
 from shared.scoring.routes import Answer, Reply, Route
+from shared.scoring.scripts import monitoring
 from shared.scoring.scripts.entry_script import initialize, load
 from shared.scoring.scripts.routes import ScriptRoute
 from shared.scoring.scripts.workers import Workers
@@ -40,8 +42,9 @@ class Backend:
             each.close()
 
 
-async def load_script(settings: Settings, metrics: Metrics) -> Backend:
+async def load_script(settings: Settings, metrics: Metrics, collector: DataCollector | None) -> Backend:
     """The entry script, imported and initialized in the thread that will call it. Raises StartError."""
+    monitoring.bind(collector)
     workers = Workers(settings.workers, settings.scoring_timeout_ms, metrics)
     try:
         script = await workers.call(lambda: load(settings.app_root, settings.entry_script, settings.source_directory))
@@ -66,7 +69,7 @@ async def load_mlflow(path: Path, settings: Settings, metrics: Metrics) -> Backe
     return Backend(mlflow_model.MlflowRoutes(model, workers, metrics, settings.max_body_bytes).routes(), (), [workers])
 
 
-async def load_models(path: Path, settings: Settings, metrics: Metrics, collector: Collector | None) -> Backend:
+async def load_models(path: Path, settings: Settings, metrics: Metrics, collector: DataCollector | None) -> Backend:
     """The models of a file or folder, loaded and warmed up in a thread: the loop goes on. Raises StartError."""
     if mlflow_model.is_mlflow_folder(path):
         return await load_mlflow(path, settings, metrics)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shared.scoring.access import Access
+from shared.scoring.collector.payloads import Payloads
 from shared.scoring.cors import Cors
 from shared.scoring.errors import MethodNotAllowed, NotFound, NotReady, RequestError, TooManyRequests
 from shared.scoring.http.exchange import Exchange
@@ -25,8 +26,11 @@ _UNKNOWN = Route("unknown", {})
 class Service:
     """Answers with 503 until `open` was called with what was loaded."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, tracer: Tracer | None = None) -> None:
-        """Raises StartError when keys or tokens are set and can't be read."""
+    def __init__(
+        self, settings: Settings, metrics: Metrics, tracer: Tracer | None = None, payloads: Payloads | None = None
+    ) -> None:
+        """With `payloads` bodies are collected. Raises StartError when keys or tokens are set and can't be read."""
+        self._payloads = payloads
         self._settings = settings
         self.access = Access(settings.keys_file, settings.token_file)
         self._cors = Cors(settings.cors_origins)
@@ -119,6 +123,8 @@ class Service:
             self.in_flight -= 1
             if self._tracer is not None:
                 self._tracer.record(reply, response)
+            if self._payloads is not None:
+                self._payloads.offer(reply.request, response)
         self.metrics.count(route.name, response.status, elapsed_s)
         failed = response.status >= 400 and (route.scores or route is _UNKNOWN)  # not probes that wait for readiness
         if failed or self._settings.access_log:

@@ -42,6 +42,22 @@ def _level(text: str) -> str:
     return text.upper()
 
 
+def _roll(text: str) -> str:
+    known = ("minute", "hour", "day")
+    if text.lower() not in known:
+        raise ValueError(f"allowed: {', '.join(known)}")
+    return text.lower()
+
+
+class Hidden(str):
+    """A text that may hold a secret: it shows nothing of itself in representations."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'...'"
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -94,6 +110,22 @@ class Settings:
     keys_file: Path | None = _setting(None, _path, PREFIX + "KEYS_FILE", "JSON with primaryKey and secondaryKey")
     token_file: Path | None = _setting(None, _path, PREFIX + "TOKEN_FILE", "secret that signs HS256 tokens")
     collect_dir: Path | None = _setting(None, _path, PREFIX + "COLLECT_DIR", "where inputs and outputs are collected")
+    collect_url: str = _setting(
+        Hidden(""), Hidden, PREFIX + "COLLECT_URL", "the same in Blob Storage: a container's URL, may have a SAS"
+    )
+    collect_sas_file: Path | None = _setting(
+        None, _path, PREFIX + "COLLECT_SAS_FILE", "file with the SAS of that URL; read again when it changes"
+    )
+    collections: tuple[str, ...] = _setting(
+        ("model_inputs", "model_outputs"),
+        _names,
+        PREFIX + "COLLECTIONS",
+        "what is collected: these, request, response, and names that a script collects under",
+    )
+    collect_roll: str = _setting("hour", _roll, PREFIX + "COLLECT_ROLL", "a new file each minute, hour or day")
+    collect_headers: tuple[str, ...] = _setting(
+        (), _names, PREFIX + "COLLECT_HEADERS", "headers that are kept with request and response"
+    )
     collect_percent: float = _setting(
         100.0, _at_least(float, 0, 100), PREFIX + "COLLECT_PERCENT", "share of requests that is collected"
     )
@@ -125,6 +157,7 @@ def table() -> list[tuple[str, str, str]]:
     rows = []
     for each in fields(Settings):
         value = each.default
-        text = "" if value in (None, ()) else str(value).lower() if isinstance(value, bool) else str(value)
+        text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        text = ",".join(value) if isinstance(value, tuple) else text
         rows.append((each.metadata["variable"], text, each.metadata["text"]))
     return rows

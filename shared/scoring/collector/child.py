@@ -13,49 +13,63 @@ import orjson
 from shared.scoring.collector import frames
 from shared.scoring.logs import LOGGER
 
-Report = Callable[[int, str], None]  # how many requests, and what went wrong ("": they are written)
+# How many requests, what they held in the buffer, and what went wrong ("": they are written).
+Report = Callable[[int, int, str], None]
 
 
 class Child:
-    """One process. `report` is called, in a thread, for every frame that it has dealt with."""
+    """One process. `report` is called, in a thread, when it has dealt with what it was sent."""
 
     def __init__(self, config: dict[str, Any], report: Report) -> None:
         """Raises OSError when it can't be started."""
         self._report = report
-        self._unanswered = 0  # requests that were sent and not reported
+        self._count = self._held_bytes = 0  # sent, and not reported
+        self._has_ended = False
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "shared.scoring.collector.writer", orjson.dumps(config).decode()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            [sys.executable, "-m", "shared.scoring.collector.writer"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        assert self._process.stdin is not None
+        self._process.stdin.write(orjson.dumps(config) + b"\n")
         self._reader = threading.Thread(target=self._read, name="collector-reports", daemon=True)
         self._reader.start()
 
-    def send(self, frame: frames.Frame) -> None:
+    def send(self, envelope: frames.Envelope) -> None:
         """Hand it over; waits while the process is behind. Raises OSError when it has ended and has not got it."""
         assert self._process.stdin is not None
         with self._lock:
-            frames.write(self._process.stdin, frame)
-            self._unanswered += len(frame.request_ids)
+            self._count += envelope.count
+            self._held_bytes += envelope.held_bytes
+        try:
+            frames.write(self._process.stdin, envelope)
+        except OSError:
+            with self._lock:
+                if self._has_ended:
+                    return  # it was reported with the others that the process had not dealt with
+                self._count -= envelope.count
+                self._held_bytes -= envelope.held_bytes
+            raise
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             report = orjson.loads(line)
             with self._lock:
-                self._unanswered -= report["count"]
-            self._report(report["count"], report["error"])
+                self._count -= report["count"]
+                self._held_bytes -= report["held_bytes"]
+            self._report(report["count"], report["held_bytes"], report["error"])
         code = self._process.wait()
         with self._lock:
-            lost, self._unanswered = self._unanswered, 0
+            self._has_ended = True
+            lost, held_bytes = self._count, self._held_bytes
+            self._count = self._held_bytes = 0
         if lost:
-            self._report(lost, f"the writing process ended with {code}")
+            self._report(lost, held_bytes, f"the writing process ended with {code}")
 
     @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+    def has_ended(self) -> bool:
+        """Whether it is gone: another one is needed."""
+        return self._has_ended
 
     def close(self, timeout_s: float) -> None:
         """Let it write what it has; end it when that takes longer than timeout_s."""

@@ -4,44 +4,41 @@ many at once to a process, and that makes lines of them and writes them."""
 from __future__ import annotations
 
 import os
-import random
 import socket
 import threading
 import time
 from collections import deque
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from shared.scoring.collector.child import Child
-from shared.scoring.collector.frames import Kept, frame_of
-from shared.scoring.collector.lines import column_names
+from shared.scoring.collector.frames import Document, Kept, envelope_of, facts_of
+from shared.scoring.collector.plan import INPUTS, OUTPUTS, Plan
 from shared.scoring.http.messages import Request
 from shared.scoring.logs import LOGGER
 from shared.scoring.metrics import Metrics
 from shared.scoring.models.onnx_model import OnnxModel
 
 FLUSH_S = 0.2  # the most that a request waits for others to be handed over with
-_OVERHEAD_BYTES = 600  # of one request in the queue, beside its arrays
-_BURST = 64  # requests of one frame; making it holds the interpreter
+CLOSE_S = 10.0
+NOT_SAMPLED = "dropped_sampling"  # as azureml-ai-monitoring calls it
+_OVERHEAD_BYTES = 600  # of one request in the queue, beside its data
+_BURST = 128  # requests of one frame; making it holds the interpreter
 _COMPLAIN_S = 10.0  # between two log records of the same kind
+
+Offer = Callable[[dict[str, Any], dict[str, Any], Request], None]
 
 
 class DataCollector:
     """Counts in /metrics what is collected, what is dropped because memory is full, and what could not be written; the
-    last two are logged as well."""
+    last two are logged as well. What was handed over and is not written yet counts as waiting."""
 
-    def __init__(
-        self, folder: Path, who: dict[str, str], *, percent: float, buffer_bytes: int, metrics: Metrics
-    ) -> None:
-        """`who` has endpoint, deployment and version."""
-        instance = f"{socket.gethostname()}-{os.getpid()}"
-        self._config = {"folder": str(folder), "instance": instance, **who}
-        self._share = percent / 100
-        self._buffer_bytes = buffer_bytes
-        self._random = random.Random()  # noqa: S311 - a sample, no secret
-        self._waiting: deque[Kept] = deque()
-        self._offered_bytes = 0  # written by the loop alone
-        self._taken_bytes = 0  # written by the thread alone
+    def __init__(self, plan: Plan, metrics: Metrics) -> None:
+        self.plan = plan
+        self._config = plan.config(f"{socket.gethostname()}-{os.getpid()}")
+        self._waiting: deque[Kept | Document] = deque()
+        self._held_bytes = 0
+        self._lock = threading.Lock()  # of the figures: they change in the loop, in scripts' and our own threads
         self.collected = self.sampled_out = self.dropped = self.failed = 0
         self._complained_s: dict[str, float] = {}
         self._stop = threading.Event()
@@ -54,34 +51,63 @@ class DataCollector:
             ("collect_failed_total", "Requests that could not be written.", lambda: self.failed),
         ):
             metrics.read(f"slipway_scoring_{name}", "counter", text, value)
-        metrics.read("slipway_scoring_collect_waiting_bytes", "gauge", "In the buffer.", self._held_bytes)
+        metrics.read("slipway_scoring_collect_waiting_bytes", "gauge", "Not written yet.", lambda: self._held_bytes)
         self._thread.start()
 
-    def _held_bytes(self) -> int:
-        return self._offered_bytes - self._taken_bytes
+    def of_model(self, model: OnnxModel) -> Offer | None:
+        """Takes the inputs and outputs of this model; None when neither is collected. It never waits."""
+        inputs, outputs = (name in self.plan.collections for name in (INPUTS, OUTPUTS))
+        if not inputs and not outputs:
+            return None
+        facts, samples, room, waiting = facts_of(model.name, model.signature), self._samples, self._room, self._waiting
+        row_bytes, now = facts.row_bytes, time.time
 
-    def offer(self, model: OnnxModel, feeds: dict[str, Any], outputs: dict[str, Any], request: Request) -> None:
-        """Keep it when it is in the sample and there is room, else count it."""
-        if self._share < 1 and self._random.random() >= self._share:
+        def offer(feeds: dict[str, Any], given: dict[str, Any], request: Request) -> None:
+            if not samples(request.id):
+                return
+            if row_bytes:
+                size = _OVERHEAD_BYTES + row_bytes * len(next(iter(feeds.values())))
+            else:
+                size = _OVERHEAD_BYTES + sum(getattr(each, "nbytes", 0) for each in (*feeds.values(), *given.values()))
+            if room(size):
+                waiting.append(Kept(now(), request.id, facts, feeds if inputs else {}, given if outputs else {}, size))
+
+        return offer
+
+    def offer_document(self, collection: str, content: bytes, request_id: str, correlation_id: str, **more: Any) -> str:
+        """Keep one body or the rows that a script collects; why it is not kept, "" when it is. Called by any thread.
+        `more`: moment_s, content_encoding, and further fields of the line."""
+        if not self._samples(correlation_id):
+            return NOT_SAMPLED
+        size = _OVERHEAD_BYTES + len(content)
+        if not self._room(size):
+            return f"the buffer of {self.plan.buffer_bytes} bytes is full"
+        moment_s, encoding = more.pop("moment_s", None) or time.time(), more.pop("content_encoding", "")
+        self._waiting.append(Document(moment_s, request_id, correlation_id, collection, content, encoding, more, size))
+        return ""
+
+    def _samples(self, correlation_id: str) -> bool:
+        if self.plan.share >= 1 or self.plan.samples(correlation_id):
+            return True
+        with self._lock:
             self.sampled_out += 1
-            return
-        size = _OVERHEAD_BYTES
-        for array in (*feeds.values(), *outputs.values()):
-            size += getattr(array, "nbytes", 0)
-        if self._offered_bytes - self._taken_bytes + size > self._buffer_bytes:
-            self.dropped += 1
-            self._complain("dropped", f"the buffer of {self._buffer_bytes} bytes is full: requests are not collected")
-            return
-        self._offered_bytes += size
-        columns = column_names(model.signature)
-        self._waiting.append(Kept(time.time(), request.id, model.name, columns, feeds, outputs, size))
+        return False
 
-    def close(self, timeout_s: float = 5.0) -> None:
-        """Write what waits, for at most about timeout_s; what is left is logged."""
+    def _room(self, size_bytes: int) -> bool:
+        with self._lock:
+            if self._held_bytes + size_bytes <= self.plan.buffer_bytes:
+                self._held_bytes += size_bytes
+                return True
+            self.dropped += 1
+        self._complain("dropped", f"the buffer of {self.plan.buffer_bytes} bytes is full: requests are not collected")
+        return False
+
+    def close(self) -> None:
+        """Write what waits, for at most about CLOSE_S; what is left is logged."""
         self._stop.set()
-        self._thread.join(timeout_s)
+        self._thread.join(CLOSE_S)
         if self._child is not None:
-            self._child.close(timeout_s)
+            self._child.close(CLOSE_S)
         if self._waiting:
             LOGGER.error("%d collected requests were not written", len(self._waiting))
 
@@ -91,12 +117,15 @@ class DataCollector:
             self._complained_s[kind] = now_s
             LOGGER.error("collecting: %s", message)
 
-    def _reported(self, count: int, error: str) -> None:
+    def _reported(self, count: int, held_bytes: int, error: str) -> None:
+        with self._lock:
+            self._held_bytes -= held_bytes
+            if error:
+                self.failed += count
+            else:
+                self.collected += count
         if error:
-            self.failed += count
-            self._complain("failed", f"requests could not be written: {error}")
-        else:
-            self.collected += count
+            self._complain("failed" if count else "tried again", f"requests could not be written: {error}")
 
     def _hand_over(self) -> None:
         while True:
@@ -107,25 +136,27 @@ class DataCollector:
             if stopping:
                 return
 
-    def _next(self) -> list[Kept]:
-        burst = [self._waiting.popleft()]
-        while self._waiting and len(burst) < _BURST and self._waiting[0].model == burst[0].model:
-            burst.append(self._waiting.popleft())
+    def _next(self) -> list[Any]:
+        """Requests of one model, or documents."""
+        waiting = self._waiting
+        burst = [waiting.popleft()]
+        facts = getattr(burst[0], "facts", None)
+        while waiting and len(burst) < _BURST and getattr(waiting[0], "facts", None) is facts:
+            burst.append(waiting.popleft())
         return burst
 
-    def _send(self, burst: list[Kept]) -> None:
+    def _send(self, burst: list[Any]) -> None:
         """To the process, or to a new one when that has ended."""
-        frame = frame_of(burst)
+        envelope = envelope_of(burst)
         for last in (False, True):
             try:
-                if self._child is None:
+                if self._child is None or self._child.has_ended:
                     self._child = Child(self._config, self._reported)
-                self._child.send(frame)
-                break
+                self._child.send(envelope)
+                return
             except OSError as error:
                 if self._child is not None:
                     self._child.close(0.1)
                     self._child = None
                 if last:
-                    self._reported(len(burst), str(error))
-        self._taken_bytes += sum(each.held_bytes for each in burst)
+                    self._reported(envelope.count, envelope.held_bytes, str(error))

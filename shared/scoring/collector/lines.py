@@ -12,22 +12,24 @@ from typing import Any
 import numpy as np
 import orjson
 
-from shared.scoring.models.signature import Signature
 from shared.scoring.request_ids import new_id
 
 AGENT = "slipway-scoring/1"
 DATA_TYPE = "pandas.core.frame.DataFrame"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+_ROLLS = {"minute": "%Y/%m/%d/%H/%M", "hour": "%Y/%m/%d/%H", "day": "%Y/%m/%d"}
 _TEXT_FREE = "fiub"  # kinds of arrays whose JSON has no comma but between values
 
 
 class Hours:
     """Paths and times, made once a second."""
 
-    def __init__(self, endpoint: str, deployment: str, instance: str) -> None:
+    def __init__(self, endpoint: str, deployment: str, instance: str, roll: str = "hour") -> None:
+        """`roll` is when a new file begins: minute, hour or day."""
         self._parts = (f"{endpoint}/{deployment}", f"{instance}.jsonl")
+        self._format = _ROLLS[roll]
         self._second = -1
-        self._hour = ""
+        self._folder = ""
         self._time = b""
 
     def _look(self, moment_s: float) -> None:
@@ -35,13 +37,13 @@ class Hours:
         if second != self._second:
             self._second = second
             moment = time.gmtime(second)
-            self._hour = time.strftime("%Y/%m/%d/%H", moment)
+            self._folder = time.strftime(self._format, moment)
             self._time = time.strftime("%Y-%m-%dT%H:%M:%S", moment).encode("ascii")
 
     def path(self, collection: str, moment_s: float) -> str:
         """Where a line of this moment goes: a file for each hour (UTC) and instance."""
         self._look(moment_s)
-        return f"{self._parts[0]}/{collection}/{self._hour}/{self._parts[1]}"
+        return f"{self._parts[0]}/{collection}/{self._folder}/{self._parts[1]}"
 
     def time(self, moment_s: float) -> bytes:
         """RFC 3339, UTC, with milliseconds."""
@@ -53,7 +55,7 @@ class Lines:
     """Lines of one collection."""
 
     def __init__(self, collection: str, source: str, version: str) -> None:
-        fixed = {
+        self._fields = {
             "source": source,
             "type": f"azureml.inference.{collection}",
             "datacontenttype": "application/json",
@@ -61,21 +63,42 @@ class Lines:
             "collectdatatype": DATA_TYPE,
             "agent": AGENT,
         }
-        self._head = b'{"specversion":"1.0",' + orjson.dumps(fixed)[1:-1] + b',"id":"'
+        self._head = _head(self._fields)
+        self._ids = f"{new_id()[:24]}".encode("ascii")
+        self._count = 0
 
-    def line(self, correlation: bytes, request_id: bytes, moment: bytes, rows: bytes) -> bytes:
-        """One line, with its end. Ids and rows are JSON already. A row's own id is `{correlationid}_{index}`."""
-        size = len(rows)
-        return b'%s%s","time":"%s","correlationid":%s,"xrequestid":%s,"contentrange":"bytes 0-%d/%d","data":%s}\n' % (
-            self._head,
-            new_id().encode("ascii"),
-            moment,
-            correlation,
-            request_id,
-            size - 1,
-            size,
-            rows,
+    def line(self, correlation: bytes, request_id: bytes, moment: bytes, data: bytes) -> bytes:
+        """One line, with its end. Ids and data are JSON already. A row's own id is `{correlationid}_{index}`."""
+        return self._line(self._head, correlation, request_id, moment, data)
+
+    def line_with(
+        self, attributes: dict[str, Any], correlation: bytes, request_id: bytes, moment: bytes, data: bytes
+    ) -> bytes:
+        """The same, with further fields; None leaves one out that every line has."""
+        fields = {name: value for name, value in (self._fields | attributes).items() if value is not None}
+        return self._line(_head(fields), correlation, request_id, moment, data)
+
+    def _line(self, head: bytes, correlation: bytes, request_id: bytes, moment: bytes, data: bytes) -> bytes:
+        self._count += 1  # with the random digits before it an id that no other line has
+        size = len(data)
+        return (
+            b'%s%s%012x","time":"%s","correlationid":%s,"xrequestid":%s,"contentrange":"bytes 0-%d/%d","data":%s}\n'
+            % (
+                head,
+                self._ids,
+                self._count,
+                moment,
+                correlation,
+                request_id,
+                size - 1,
+                size,
+                data,
+            )
         )
+
+
+def _head(fields: dict[str, Any]) -> bytes:
+    return b'{"specversion":"1.0",' + orjson.dumps(fields)[1:-1] + b',"id":"'
 
 
 class Rows:
@@ -133,8 +156,3 @@ def rows_of(tensors: dict[str, Any], columns: tuple[str, ...]) -> list[dict[str,
         else:
             named[name] = tensor.tolist()
     return [dict(zip(named, row, strict=True)) for row in zip(*named.values(), strict=False)]
-
-
-def column_names(signature: Signature) -> tuple[str, ...]:
-    """The names of a matrix's columns, () when it has none."""
-    return signature.columns if len(signature.inputs) == 1 else ()

@@ -1,85 +1,103 @@
-"""The process that makes lines of collected data and writes them: `python -m shared.scoring.collector.writer CONFIG`.
+"""The process that makes lines of collected data and writes them: `python -m shared.scoring.collector.writer`.
 
-A thread of the server would take its interpreter away from scoring. It reads frames from standard input until that
-ends, and says for each on standard output how many requests were written, or why they were not.
+A thread of the server would take its interpreter away from scoring. The first line of standard input says what to do;
+what follows are envelopes, until it ends. For what was dealt with it says on standard output how many requests were
+written, or why they were not.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
-from pathlib import Path
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from shared.scoring.collector import frames, lines
-from shared.scoring.collector.sinks import FolderSink, Sink
+from shared.scoring.collector import frames
+from shared.scoring.collector.line_maker import LineMaker, Parts
+from shared.scoring.collector.sinks import Sink, sink_of
 
 NICENESS = 5  # scoring comes first where cores are scarce
-INPUTS, OUTPUTS = "model_inputs", "model_outputs"
+GATHER_BYTES = 4 * 2**20  # are written without waiting for more
+_AHEAD = 8  # envelopes that are read while others are written; the server counts what they hold
+
+Report = Callable[[int, int, str], None]
+Arriving = queue.Queue[frames.Envelope | None]
 
 
 class Writer:
-    """Makes and appends the lines of frames."""
+    """Gathers lines, and appends them."""
 
-    def __init__(self, sink: Sink, endpoint: str, deployment: str, version: str, instance: str) -> None:
+    def __init__(self, maker: LineMaker, sink: Sink, report: Report) -> None:
+        self._maker = maker
         self._sink = sink
-        self._hours = lines.Hours(endpoint, deployment, instance)
-        source = f"/onlineEndpoints/{endpoint}/deployments/{deployment}"
-        self._lines = {name: lines.Lines(name, source, version) for name in (INPUTS, OUTPUTS)}
-        self._rows: dict[tuple[str, str], lines.Rows] = {}
+        self._report = report
+        self._forget()
 
-    def write(self, frame: frames.Frame) -> None:
-        """Raises OSError when the sink can't."""
-        parts: dict[str, list[bytes]] = {}
-        for collection, tensors in ((INPUTS, frame.feeds), (OUTPUTS, frame.outputs)):
-            make = self._lines[collection].line
-            documents = self._documents(frame, collection, tensors)
-            for moment_s, name, document in zip(frame.moments_s, frame.request_ids, documents, strict=True):
-                identity = orjson.dumps(name)
-                made = make(identity, identity, self._hours.time(moment_s), document)
-                parts.setdefault(self._hours.path(collection, moment_s), []).append(made)
-        for path, of_path in parts.items():
-            self._sink.append(path, b"".join(of_path))
+    def _forget(self) -> None:
+        self._parts: Parts = {}
+        self._count = self._held_bytes = 0
 
-    def _documents(self, frame: frames.Frame, collection: str, tensors: Any) -> list[bytes]:
-        """The rows of each request as JSON; those of all at once where they are one matrix."""
-        maker = self._rows_of(frame, collection)
-        if frame.rows is None:
-            return [maker.json(each) for each in tensors]
-        rows = maker.rows(tensors)
-        if rows is None:
-            return [maker.json(each) for each in frame.split(tensors)]
-        documents, start = [], 0
-        for count in frame.rows:
-            documents.append(b"[" + b",".join(rows[start : start + count]) + b"]")
-            start += count
-        return documents
+    def run(self, arriving: Arriving) -> None:
+        """Write what arrives, until None does."""
+        due_s = 0.0
+        while True:
+            wait_s = max(0.0, due_s - time.monotonic()) if self._count else None
+            try:
+                envelope = arriving.get(wait_s != 0.0, wait_s)
+            except queue.Empty:
+                self._write()
+                continue
+            if envelope is None:
+                self._write()
+                return
+            if not self._count:
+                due_s = time.monotonic() + self._sink.gather_s
+            self._maker.add(envelope, self._parts)
+            self._count += envelope.count
+            self._held_bytes += envelope.held_bytes
+            if self._held_bytes > GATHER_BYTES:
+                self._write()
 
-    def _rows_of(self, frame: frames.Frame, collection: str) -> lines.Rows:
-        key = (frame.model, collection)
-        if key not in self._rows:
-            self._rows[key] = lines.Rows(frame.columns if collection == INPUTS else ())
-        return self._rows[key]
+    def _write(self) -> None:
+        error = ""
+        for path, lines in self._parts.items():
+            try:
+                self._sink.append(path, b"".join(lines))
+            except OSError as raised:
+                error = str(raised) or type(raised).__name__
+        if self._count:
+            self._report(self._count, self._held_bytes, error)
+        self._forget()
 
 
-def main(config: dict[str, Any]) -> None:
+def _say(count: int, held_bytes: int, error: str) -> None:
+    sys.stdout.buffer.write(orjson.dumps({"count": count, "held_bytes": held_bytes, "error": error}) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _read(arriving: Arriving) -> None:
+    while (envelope := frames.read(sys.stdin.buffer)) is not None:
+        arriving.put(envelope)
+    arriving.put(None)
+
+
+def main() -> None:
     """Write until standard input ends."""
     for number in (signal.SIGINT, signal.SIGTERM):  # the server decides when: it has more to hand over
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
-    writer = Writer(FolderSink(Path(config.pop("folder"))), **config)
-    while (frame := frames.read(sys.stdin.buffer)) is not None:
-        error = ""
-        try:
-            writer.write(frame)
-        except OSError as raised:
-            error = str(raised) or type(raised).__name__
-        sys.stdout.buffer.write(orjson.dumps({"count": len(frame.request_ids), "error": error}) + b"\n")
-        sys.stdout.buffer.flush()
+    config: dict[str, Any] = orjson.loads(sys.stdin.buffer.readline())
+    sink = sink_of(config.pop("to"), lambda message: _say(0, 0, message))
+    arriving: Arriving = queue.Queue(_AHEAD)
+    threading.Thread(target=_read, args=(arriving,), daemon=True).start()
+    Writer(LineMaker(**config), sink, _say).run(arriving)
 
 
 if __name__ == "__main__":
-    main(orjson.loads(sys.argv[1]))
+    main()

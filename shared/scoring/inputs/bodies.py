@@ -49,9 +49,12 @@ def query_document(request: Request) -> dict[str, Any]:
 
 def _json_or_text(text: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if "\\u" in text:  # half of a surrogate pair is no text: neither models nor answers can have it
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         return text
+    return value
 
 
 def _may_hold_booleans(body: bytes) -> bool:

@@ -18,11 +18,14 @@ from shared.scoring.routes import Answer, Reply, Route
 Body = Callable[[Outputs, str], bytes]
 
 
-class Collector(Protocol):
-    """Takes what a model was asked and answered."""
+Offer = Callable[[Feeds, Outputs, Request], None]
 
-    def offer(self, model: OnnxModel, feeds: Feeds, outputs: Outputs, request: Request) -> None:
-        """Keep it, or count it as dropped. Never waits and raises nothing."""
+
+class Collector(Protocol):
+    """Takes what models were asked and answered."""
+
+    def of_model(self, model: OnnxModel) -> Offer | None:
+        """Keeps it of this model, or counts it as dropped; it never waits and raises nothing. None: nothing is kept."""
         ...
 
 
@@ -31,8 +34,12 @@ class OnnxRoutes:
 
     def __init__(self, batchers: list[Batcher], max_body_bytes: int, collector: Collector | None) -> None:
         self._max_body_bytes = max_body_bytes
-        self.collector = collector
         self.batchers = {(each.model.name, each.model.version): each for each in batchers}
+        self.offers = {
+            key: offer
+            for key, each in self.batchers.items()
+            if collector is not None and (offer := collector.of_model(each.model)) is not None
+        }
 
     def score(self, model: OnnxModel) -> Route:
         """POST and GET of /score."""
@@ -47,7 +54,8 @@ class OnnxRoutes:
     def _answer(self, model: OnnxModel, body: Body) -> Answer:
         batcher = self.batchers[model.name, model.version]
         names = frozenset(each.name for each in model.signature.inputs)
-        signature, max_bytes, collector = model.signature, self._max_body_bytes, self.collector
+        signature, max_bytes = model.signature, self._max_body_bytes
+        offer = self.offers.get((model.name, model.version))
 
         def answer(request: Request, reply: Reply) -> None:
             reply.model = model.name
@@ -58,8 +66,8 @@ class OnnxRoutes:
                     raise outcome
                 headers = (NOT_FAILED, (b"x-ms-run-fn-exec-ms", b"%.3f" % (seconds * 1000)))
                 reply.send(Response(200, body(outcome, key), headers=headers))
-                if collector is not None:
-                    collector.offer(model, feeds, outcome, request)
+                if offer is not None:
+                    offer(feeds, outcome, request)
 
             batcher.submit(feeds, lambda outcome, seconds: reply.attempt(send, outcome, seconds))
 

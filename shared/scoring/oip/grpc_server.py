@@ -147,14 +147,15 @@ class GrpcServer:
             future.set_exception(TooManyRequests("too many requests are scored already"))
             return
         self._service.in_flight += 1
+        offer = onnx.offers.get((model.name, model.version))
 
         def done(outcome: Any, seconds: float) -> None:
             self._service.in_flight -= 1
             if isinstance(outcome, RequestError):
                 future.set_exception(outcome)
                 return
-            if onnx.collector is not None:
-                onnx.collector.offer(model, inference.feeds, outcome, request)
+            if offer is not None:
+                offer(inference.feeds, outcome, request)
             future.set_result(outcome)
 
         onnx.batchers[model.name, model.version].submit(inference.feeds, done)

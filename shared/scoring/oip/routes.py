@@ -73,7 +73,7 @@ class OipRoutes:
 
     def _infer(self, model: OnnxModel) -> Answer:
         batcher = self._onnx.batchers[model.name, model.version]
-        collector = self._onnx.collector
+        offer = self._onnx.offers.get((model.name, model.version))
 
         def answer(request: Request, reply: Reply) -> None:
             reply.model = model.name
@@ -87,8 +87,8 @@ class OipRoutes:
                 length: Headers = ((b"Inference-Header-Content-Length", b"%d" % (head_bytes or 0)),)
                 kind = JSON if head_bytes is None else b"application/octet-stream"
                 reply.send(Response(200, body, kind, length if head_bytes is not None else ()))
-                if collector is not None:
-                    collector.offer(model, inference.feeds, outcome, request)
+                if offer is not None:
+                    offer(inference.feeds, outcome, request)
 
             batcher.submit(inference.feeds, lambda outcome, seconds: reply.attempt(send, outcome, seconds))
 

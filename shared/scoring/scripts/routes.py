@@ -13,6 +13,7 @@ from shared.scoring.problems import FAILED, NOT_FAILED, azure
 from shared.scoring.routes import Answer, Reply, Route
 from shared.scoring.scripts.arguments import arguments_of
 from shared.scoring.scripts.entry_script import EntryScript
+from shared.scoring.scripts.monitoring import REQUEST_ID
 from shared.scoring.scripts.workers import Workers
 
 _OWN = frozenset({"content-length", "connection", "transfer-encoding", "date", "keep-alive"})  # the protocol's
@@ -39,8 +40,13 @@ class ScriptRoute:
             reply.send(Response(200, b"", b"text/html; charset=utf-8", (NOT_FAILED,)))
             return
         run = self._script.run
+
+        def called() -> Response:
+            REQUEST_ID.set(request.id)
+            return _response_of(run(**arguments))
+
         self._workers.submit(
-            lambda: _response_of(run(**arguments)),
+            called,
             lambda response, error, elapsed_ms: reply.attempt(self._finish, reply, response, error, elapsed_ms),
         )
 

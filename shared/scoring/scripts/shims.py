@@ -6,9 +6,11 @@ import importlib.util
 import sys
 from types import ModuleType
 
+from shared.scoring.scripts import monitoring
 from shared.scoring.scripts.raw_http import AMLRequest, AMLResponse, RawHttp, rawhttp
 
 SERVER = "azureml_inference_server_http"
+MONITORING = "azureml.ai.monitoring"  # of azureml-ai-monitoring
 _LEGACY = "azureml.contrib.services"  # of azureml-contrib-services, SDK v1
 
 
@@ -18,6 +20,16 @@ def install() -> None:
         if not _is_there(package):
             _provide(f"{prefix}.aml_request", AMLRequest=AMLRequest, rawhttp=rawhttp)
             _provide(f"{prefix}.aml_response", AMLResponse=AMLResponse)
+    if not _is_there(MONITORING):
+        _provide(MONITORING, Collector=monitoring.Collector)
+        contexts = (monitoring.CorrelationContext, monitoring.BasicCorrelationContext, monitoring.get_context)
+        _provide(f"{MONITORING}.context", **{each.__name__: each for each in contexts})
+        _provide(f"{MONITORING}.collector", Collector=monitoring.Collector)
+
+
+def monitoring_package_is_there() -> bool:
+    """Whether azureml-ai-monitoring itself is installed: it sends what it collects by HTTP."""
+    return _is_there(MONITORING)
 
 
 def raw_http_is_asked_for() -> bool:
