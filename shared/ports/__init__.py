@@ -18,11 +18,14 @@ from shared.ports.artifacts import (
 )
 from shared.ports.clock import Clock
 from shared.ports.deployments import (
+    Autoscale,
+    ContainerDesired,
     DeploymentTarget,
     DesiredDeployment,
     DesiredEndpoint,
     ObservedDeployment,
     ObservedEndpoint,
+    ProbeTiming,
 )
 from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
@@ -38,6 +41,7 @@ __all__ = [
     "Artifact",
     "ArtifactInventory",
     "ArtifactStore",
+    "Autoscale",
     "BlobInfo",
     "BuildProgress",
     "BuildRequest",
@@ -46,6 +50,7 @@ __all__ = [
     "CommitReporter",
     "CommitState",
     "Container",
+    "ContainerDesired",
     "DeploymentTarget",
     "DesiredDeployment",
     "DesiredEndpoint",
@@ -65,6 +70,7 @@ __all__ = [
     "OptimizationRequest",
     "Outbox",
     "Page",
+    "ProbeTiming",
     "ProfileProgress",
     "ProfileRequest",
     "ReceivedMessage",

@@ -10,6 +10,40 @@ from shared.resources.model import ModelFile
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeTiming:
+    """When a probe is made, and what its answers come to (Azure ML's meaning, which is Kubernetes')."""
+
+    initial_delay_s: int = 10
+    period_s: int = 10
+    timeout_s: int = 2
+    success_threshold: int = 1
+    failure_threshold: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscale:
+    """As many instances as keep their load at a target."""
+
+    min_instances: int
+    max_instances: int
+    target_percent: int  # of what an instance can bear
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDesired:
+    """What only targets that run containers are told."""
+
+    image: str  # a reference, best by digest
+    requests: Mapping[str, str] = field(default_factory=dict)  # what an instance gets: Kubernetes quantities
+    limits: Mapping[str, str] = field(default_factory=dict)  # the most it may take
+    instance_type: str = ""  # a name that the target knows; "" for none
+    autoscale: Autoscale | None = None  # None: `instances` of them
+    max_concurrent: int = 1  # requests at once in one instance
+    liveness: ProbeTiming = ProbeTiming()
+    readiness: ProbeTiming = ProbeTiming()
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredDeployment:
     """What is to run."""
 
@@ -25,6 +59,7 @@ class DesiredDeployment:
     environ: Mapping[str, str]
     request_timeout_ms: int
     memory_bytes: int | None = None  # that an instance may allocate
+    container: ContainerDesired | None = None  # None where processes run
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +72,8 @@ class DesiredEndpoint:
     mirror: Mapping[str, int]  # percent of copies, at most one deployment
     sticky_header: str  # whose value keeps a caller with one deployment; "" for none
     read_file: Callable[[str], AsyncIterator[bytes]]  # the content of a file, by its SHA-256
+    compute: str = ""  # the declared place that it runs at; "" for the installation's own
+    keys: tuple[str, ...] = field(default=(), repr=False)  # that callers may send: primary, secondary; () for none
 
 
 @dataclass(frozen=True, slots=True)
