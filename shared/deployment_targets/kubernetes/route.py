@@ -11,7 +11,7 @@ from shared.ports import DesiredDeployment, DesiredEndpoint
 from shared.resources.compute import Cluster
 
 DEPLOYMENT_HEADER = "azureml-model-deployment"
-PATHS = ("/score", "/swagger.json", "/v2")  # what callers may ask; figures are for the cluster only
+PATHS = ("/score", "/swagger.json", "/invocations", "/v2")  # what callers may ask; figures are for the cluster only
 MAX_RULES = 16  # of an HTTPRoute (gateway.networking.k8s.io/v1, spec.rules)
 
 
@@ -20,9 +20,9 @@ def host_of(endpoint: str, cluster: Cluster) -> str:
     return cluster.host.replace("{endpoint}", endpoint if endpoint == endpoint.lower() else object_name(endpoint))
 
 
-def scoring_uri(endpoint: DesiredEndpoint, cluster: Cluster) -> str:
+def uri_of(endpoint: str, cluster: Cluster) -> str:
     """Where requests go; "" without a gateway: then each deployment's Service is called by itself."""
-    return f"{cluster.scheme}://{host_of(endpoint.name, cluster)}/score" if cluster.gateway else ""
+    return f"{cluster.scheme}://{host_of(endpoint, cluster)}/score" if cluster.gateway else ""
 
 
 def route(endpoint: DesiredEndpoint, cluster: Cluster) -> Manifest | None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from shared.deployment_targets.kubernetes.names import object_name
 from shared.deployment_targets.kubernetes.render import KINDS, rendered
-from shared.deployment_targets.kubernetes.route import MAX_RULES, duration, scoring_uri
+from shared.deployment_targets.kubernetes.route import MAX_RULES, duration, uri_of
 from shared.errors import Invalid, NotSupported
 from tests.unit.kubernetes import samples
 from tests.unit.kubernetes.rules import broken
@@ -99,7 +99,7 @@ def test_traffic_goes_by_weight_by_header_and_in_copies() -> None:
     (mirror,) = weighted["filters"]
     assert mirror["requestMirror"]["percent"] == 25
     assert mirror["requestMirror"]["backendRef"]["name"] == object_name("live", "red")
-    assert scoring_uri(everything(), cluster()) == "https://live.models.example/score"
+    assert uri_of("live", cluster()) == "https://live.models.example/score"
     quiet = endpoint(deployment())
     rules = by_kind(rendered(quiet, cluster(), {}))["HTTPRoute"][0]["spec"]["rules"]
     assert len(rules) == 1  # no default: what has no traffic gets none
