@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from shared.api.documents import endpoints as doc
+from shared.api.documents.plans import EndpointPlan
 from shared.api.message import ApiRequest, ApiResponse
 from shared.bootstrap import ControlPlane
-from shared.controllers.endpoint import deployments_of
+from shared.controllers.endpoint import deployments_of, desired_endpoint
 from shared.controllers.loop import WorkMessage
 from shared.deployments.live_traffic import patch_traffic
-from shared.errors import NotFound
-from shared.ports import ResourceQuery
+from shared.errors import NotFound, NotSupported
+from shared.ports import DeploymentPlanner, ResourceQuery
 from shared.resources.base import Resource, ResourceKey, is_valid_name
+from shared.resources.endpoint_status import OnlineEndpointStatus
 from shared.resources.online_endpoint import KIND
 from shared.resources.rollout import KIND as ROLLOUT
 from shared.resources.rollout import RolloutRequest
@@ -38,6 +40,17 @@ async def patch_endpoint_traffic(request: ApiRequest, plane: ControlPlane) -> Ap
     deps, patch = plane.deps, Traffic(asked.traffic, asked.mirror_traffic)
     changed = await patch_traffic(endpoint.name, patch, deps.store, deps.committer, deps.queue, request.cause)
     return await _shown(200, changed, plane)
+
+
+async def get_endpoint_plan(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """What the endpoint's target would apply now, and what that would change."""
+    endpoint = await _endpoint(request, plane)
+    target = plane.deps.target
+    if not isinstance(target, DeploymentPlanner):
+        raise NotSupported("nothing is rendered by this installation's target")
+    status = OnlineEndpointStatus.model_validate(endpoint.status)
+    plan = await target.plan(await desired_endpoint(endpoint, status, plane.deps, request.cause))
+    return ApiResponse(200, EndpointPlan.of(plan).model_dump(mode="json"))
 
 
 async def get_deployment_logs(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from shared.controllers.deployment_image import Waits, container_of
 from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.deployments.compute import compute_name
 from shared.deployments.desired import desired_of, parts_of
 from shared.deployments.traffic import declared_again, effective, mirrored
 from shared.environments.curated_text import curated_text
@@ -35,26 +37,15 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         status = declared_again(status, spec.declaration)
         status.phase = ProvisioningState.UPDATING
     status.observed_generation = resource.generation
-    deployments = await deployments_of(resource.name, deps)
-    desired = [found for one in deployments if (found := (await wanted(one, deps, cause)).desired) is not None]
-    there = {one.name for one in desired}
-    status.effective_traffic = effective(status.traffic, there)
-    weights = status.effective_traffic
-    endpoint = DesiredEndpoint(
-        resource.name,
-        tuple(desired),
-        weights,
-        mirrored(status.mirror_traffic, weights, there),
-        status.sticky_header,
-        deps.artifacts.read,
-    )
+    endpoint = await desired_endpoint(resource, status, deps, cause)
+    status.effective_traffic = dict(endpoint.weights)
     try:
         seen = await deps.target.ensure(endpoint)
     except Permanent as error:
         status.phase = ProvisioningState.FAILED
         status.conditions = with_condition(status.conditions, _available(False, error.code, str(error), deps))
         return Outcome(status, unfinished=True, look_again_after_s=LOOK_S * 10)
-    status.scoring_uri, status.target = seen.scoring_uri, "local"
+    status.scoring_uri, status.target = seen.scoring_uri, endpoint.compute or "local"
     status.phase = ProvisioningState.SUCCEEDED if seen.ready else ProvisioningState.UPDATING
     message = f"requests are taken at {seen.scoring_uri}" if seen.ready else "its router is being started"
     message = message if seen.scoring_uri else "it has no deployments yet"
@@ -63,6 +54,26 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     )
     settled = seen.ready and all(one.ready for one in seen.deployments.values())
     return Outcome(status, unfinished=True, look_again_after_s=LOOK_S if settled else SOON_S)
+
+
+async def desired_endpoint(
+    resource: Resource, status: OnlineEndpointStatus, deps: Deps, cause: Cause
+) -> DesiredEndpoint:
+    """What its target is to run of an endpoint: the deployments that can be run, and their traffic. Raises
+    Retryable."""
+    deployments = await deployments_of(resource.name, deps)
+    desired = [found for one in deployments if (found := (await wanted(one, deps, cause)).desired) is not None]
+    there = {one.name for one in desired}
+    weights = effective(status.traffic, there)
+    return DesiredEndpoint(
+        resource.name,
+        tuple(desired),
+        weights,
+        mirrored(status.mirror_traffic, weights, there),
+        status.sticky_header,
+        deps.artifacts.read,
+        compute=compute_name(DeclaredSpec.model_validate(resource.spec), deps.settings.default_compute),
+    )
 
 
 async def deployments_of(endpoint: str, deps: Deps) -> list[Resource]:
@@ -105,7 +116,11 @@ async def wanted(deployment: Resource, deps: Deps, cause: Cause) -> Wanted:
         if phase != EnvironmentPhase.SUCCEEDED:
             waits = f"the environment {environment_name} is {phase}"
             return Wanted(None, model_name, environment_name, waits_for=waits)
-        return Wanted(desired_of(name, spec, model, environment), model_name, environment_name)
+        container = await container_of(deployment, model, environment, deps, cause)
+        if isinstance(container, Waits):
+            return Wanted(None, model_name, environment_name, waits_for=container.reason)
+        desired = replace(desired_of(name, spec, model, environment), container=container)
+        return Wanted(desired, model_name, environment_name)
     except (Invalid, NotFound) as error:
         return Wanted(None, model_name, environment_name, problem=str(error))
 

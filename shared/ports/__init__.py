@@ -32,6 +32,7 @@ from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, 
 from shared.ports.images import ImageBuilder, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.optimization import ModelOptimizer, OptimizationProgress, OptimizationRequest
+from shared.ports.planning import DeploymentPlan, DeploymentPlanner, FieldChange, ObjectChange
 from shared.ports.profiling import ModelProfiler, ProfileProgress, ProfileRequest
 from shared.ports.sources import ModelSource, SourceObject
 from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write
@@ -51,12 +52,15 @@ __all__ = [
     "CommitState",
     "Container",
     "ContainerDesired",
+    "DeploymentPlan",
+    "DeploymentPlanner",
     "DeploymentTarget",
     "DesiredDeployment",
     "DesiredEndpoint",
     "EnvironmentBuilder",
     "EventPublisher",
     "EventSubscriptions",
+    "FieldChange",
     "GitRemote",
     "ImageBuilder",
     "ImageRequest",
@@ -64,6 +68,7 @@ __all__ = [
     "ModelOptimizer",
     "ModelProfiler",
     "ModelSource",
+    "ObjectChange",
     "ObservedDeployment",
     "ObservedEndpoint",
     "OptimizationProgress",

@@ -46,6 +46,9 @@ class _Cluster(Document):
     gateway: GatewayReference | None = Field(default=None, description="without one, requests come from the cluster")
     host: str = Field(default="", description="host of an endpoint, with {endpoint} in it; needed with a gateway")
     scheme: Literal["https", "http"] = Field(default="https", description="how the gateway's listener is called")
+    open_to_callers: bool = Field(
+        default=False, description="let callers in without a key: the gateway or the network knows who they are"
+    )
     image_pull_secrets: list[Label] = Field(default_factory=list, description="secrets of the namespace, by name")
     workload_identity_client_id: str = Field(
         default="", pattern=r"^([0-9a-fA-F-]{36})?$", description="managed identity the containers act as"

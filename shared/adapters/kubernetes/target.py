@@ -17,12 +17,13 @@ from shared.deployment_targets.kubernetes.names import (
     Manifest,
     object_name,
 )
+from shared.deployment_targets.kubernetes.planning import planned
 from shared.deployment_targets.kubernetes.progress import observed
 from shared.deployment_targets.kubernetes.render import KINDS, code_files, rendered
 from shared.deployment_targets.kubernetes.route import uri_of
 from shared.deployment_targets.kubernetes.workload import CONTAINER
 from shared.errors import NotFound
-from shared.ports import DesiredEndpoint, ObservedDeployment, ObservedEndpoint
+from shared.ports import DeploymentPlan, DesiredEndpoint, ObservedDeployment, ObservedEndpoint
 from shared.resources.compute import Cluster
 
 _ORDER = list(KINDS)
@@ -54,6 +55,11 @@ class KubernetesTarget:
                 changed.append((each, live))
         wanted = {(each["kind"], each["metadata"]["name"]) for each in manifests}
         return changed, sorted(there.keys() - wanted, key=_last_first)
+
+    async def plan(self, desired: DesiredEndpoint) -> DeploymentPlan:
+        """See DeploymentPlanner."""
+        changed, stale = await self.changes(desired)
+        return planned(await self.manifests(desired), changed, stale)
 
     async def ensure(self, desired: DesiredEndpoint) -> ObservedEndpoint:
         """See DeploymentTarget. Nothing is deleted before all that is declared was applied, so that traffic leaves a

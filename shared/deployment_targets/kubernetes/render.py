@@ -11,6 +11,7 @@ from shared.deployment_targets.kubernetes.network import network_policy, service
 from shared.deployment_targets.kubernetes.route import route
 from shared.deployment_targets.kubernetes.scaling import autoscaler, disruption_budget
 from shared.deployment_targets.kubernetes.workload import digest_of, workload
+from shared.errors import NotSupported
 from shared.ports import DesiredEndpoint
 from shared.resources.compute import Cluster
 
@@ -33,6 +34,11 @@ def rendered(endpoint: DesiredEndpoint, cluster: Cluster, code: Mapping[str, byt
     without a deployment. Raises Invalid and NotSupported for what the cluster can't have."""
     if not endpoint.deployments:
         return ()
+    if not endpoint.keys and not cluster.open_to_callers:
+        raise NotSupported(
+            f"{endpoint.name} has no keys that its pods could know callers by",
+            remedy="let the gateway or the network check callers, and say so: `open_to_callers: true` of the compute",
+        )
     found = [service_account(endpoint, cluster), keys_secret(endpoint, cluster), network_policy(endpoint, cluster)]
     for one in endpoint.deployments:
         found += [

@@ -18,7 +18,14 @@ GATEWAY = {"name": "approuting", "namespace": "app-routing-system"}
 
 def cluster(**more: Any) -> KubernetesCompute:
     return KubernetesCompute.model_validate(
-        {"name": "k8s", "type": "kubernetes", "gateway": GATEWAY, "host": "{endpoint}.models.example", **more}
+        {
+            "name": "k8s",
+            "type": "kubernetes",
+            "gateway": GATEWAY,
+            "host": "{endpoint}.models.example",
+            "open_to_callers": True,
+            **more,
+        }
     )
 
 

@@ -162,6 +162,9 @@ def test_what_a_route_cannot_do_is_said() -> None:
     many = [deployment(f"d{number}") for number in range(MAX_RULES)]
     with pytest.raises(Invalid, match="16 deployments"):
         rendered(endpoint(*many), cluster(), {})
+    with pytest.raises(NotSupported, match="no keys"):  # nobody is let in because nothing was said
+        rendered(endpoint(deployment()), cluster(open_to_callers=False), {})
+    assert rendered(everything(), cluster(open_to_callers=False), samples.CODE)
     with pytest.raises(Invalid, match="no image"):
         rendered(endpoint(deployment(container={"image": ""})), cluster(), {})
 
