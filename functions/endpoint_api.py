@@ -49,6 +49,13 @@ async def regenerate_endpoint_key(req: func.HttpRequest) -> func.HttpResponse:
     return await answer("regenerate_endpoint_key", req)
 
 
+@bp.function_name("get_endpoint_plan")
+@bp.route("endpoints/{name}/plan", methods=["GET"])
+async def get_endpoint_plan(req: func.HttpRequest) -> func.HttpResponse:
+    """What its target would apply."""
+    return await answer("get_endpoint_plan", req)
+
+
 @bp.function_name("get_deployment_logs")
 @bp.route("endpoints/{name}/deployments/{deployment}/logs", methods=["GET"])
 async def get_deployment_logs(req: func.HttpRequest) -> func.HttpResponse:

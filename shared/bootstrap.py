@@ -9,16 +9,20 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from shared.adapters.local.clock import SystemClock
+from shared.adapters.targets import TargetsByCompute
 from shared.commit import Committer, TransactionalStore
+from shared.compute_settings import load_computes
 from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop, WorkMessage
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
+from shared.deployment_targets.kubernetes.login import LoginSource
 from shared.deployments.endpoint_keys import EndpointKeys
 from shared.deployments.rollback import Rollback
 from shared.deployments.rollouts import Rollouts
 from shared.environments.bases import BaseImages
 from shared.environments.versions import EnvironmentVersions
+from shared.errors import NotSupported
 from shared.events.wire import from_wire
 from shared.git_hosts import GitHosts
 from shared.git_intake import GitIntake
@@ -59,6 +63,7 @@ from shared.registry.models import Registry
 from shared.registry.policies import Policies
 from shared.registry.runs import Runs
 from shared.resources.base import Cause
+from shared.resources.compute import Compute, KubernetesCompute
 from shared.resources.git_repository import GitRepository
 from shared.resources.online_endpoint import KIND as ONLINE_ENDPOINT
 from shared.settings import Settings, load_settings
@@ -250,6 +255,29 @@ def _source_opener(
     return open_source
 
 
+def _targets(settings: Settings, own: DeploymentTarget, aks: Callable[[str], LoginSource] | None) -> TargetsByCompute:
+    """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id."""
+
+    def opener(compute: Compute) -> Callable[[], DeploymentTarget]:
+        def open_target() -> DeploymentTarget:
+            from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
+            from shared.adapters.kubernetes.target import KubernetesTarget
+
+            if isinstance(compute, KubernetesCompute):
+                kubeconfig = KubeconfigConnection(compute.kubeconfig, compute.context, compute.namespace)
+                return KubernetesTarget(compute, kubeconfig)
+            if aks is None:
+                raise NotSupported(
+                    f"{compute.name} is reached by an identity on Azure",
+                    remedy="use `type: kubernetes` with a kubeconfig on this machine",
+                )
+            return KubernetesTarget(compute, LoginConnection(aks(compute.resource_id), compute.namespace))
+
+        return open_target
+
+    return TargetsByCompute(own, {name: opener(one) for name, one in load_computes(settings.computes).items()})
+
+
 def local_control_plane(settings: Settings) -> ControlPlane:
     """Everything in one folder of this machine."""
     from shared.adapters.local.artifact_store import LocalArtifactStore
@@ -298,7 +326,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         ),
         LocalProfiler(folder / "profiles", settings.package_index_url),
         LocalOptimizer(folder / "optimizations", environments, settings.package_index_url),
-        LocalTarget(folder / "endpoints", settings.package_index_url),
+        _targets(settings, LocalTarget(folder / "endpoints", settings.package_index_url), None),
         LocalCredentials(folder / "endpoint-keys"),
         clock,
     )
@@ -309,6 +337,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     from shared.adapters.azure.acr_images import AcrImageBuilder
     from shared.adapters.azure.acr_runs import AcrRuns
     from shared.adapters.azure.acr_tasks import AcrTasksBuilder
+    from shared.adapters.azure.aks_logins import AksLogins
     from shared.adapters.azure.artifact_store import AzureArtifactStore
     from shared.adapters.azure.blob_service import open_blob_service
     from shared.adapters.azure.credentials import default_credential
@@ -337,7 +366,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         AcrImageBuilder(runs, settings.image_base),
         NoProfiler(),
         NoOptimizer(),
-        NoTarget(),
+        _targets(settings, NoTarget(), lambda cluster: AksLogins(cluster, credential)),
         NoCredentials(),
         clock,
     )

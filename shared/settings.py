@@ -112,6 +112,12 @@ class Settings(Document):
     git_repositories: str = Field(
         default="", description="repositories to follow: path of a YAML or JSON file, or the JSON itself"
     )
+    computes: str = Field(
+        default="", description="clusters that endpoints may run on: path of a YAML or JSON file, or the JSON itself"
+    )
+    default_compute: str = Field(
+        default="", description="the compute of endpoints that name none; empty: this machine, or nothing on Azure"
+    )
     work_queue: str = Field(default="reconcile", description="name of the Storage Queue")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.api import endpoints as handlers
 from shared.api.documents import endpoints as doc
+from shared.api.documents.plans import EndpointPlan
 from shared.api.operation import BODY_ERRORS, PAGING, Operation
 
 ENDPOINTS = (
@@ -50,6 +51,14 @@ ENDPOINTS = (
         {202: doc.OnlineEndpoint},
         (*BODY_ERRORS, 404, 501),
         doc.RegenerateKey,
+    ),
+    Operation(
+        "get_endpoint_plan",
+        "GET",
+        "endpoints/{name}/plan",
+        handlers.get_endpoint_plan,
+        {200: EndpointPlan},
+        (404, 422, 501),
     ),
     Operation(
         "get_deployment_logs",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from shared.api.documents import endpoints as doc
+from shared.api.documents.plans import EndpointPlan
 from shared.api.message import ApiRequest, ApiResponse
 from shared.api.work import newest_first
 from shared.bootstrap import ControlPlane
-from shared.controllers.endpoint import deployments_of
+from shared.controllers.endpoint import deployments_of, desired_endpoint
 from shared.controllers.loop import WorkMessage
 from shared.deployments.live_traffic import patch_traffic
-from shared.errors import NotFound
-from shared.ports import ResourceQuery
+from shared.errors import NotFound, NotSupported
+from shared.ports import DeploymentPlanner, ResourceQuery
 from shared.resources.base import Resource, ResourceKey, is_valid_name
+from shared.resources.endpoint_status import OnlineEndpointStatus
 from shared.resources.online_endpoint import KIND
 from shared.resources.rollout import KIND as ROLLOUT
 from shared.resources.rollout import RolloutRequest
@@ -58,6 +60,17 @@ async def regenerate_endpoint_key(request: ApiRequest, plane: ControlPlane) -> A
     asked = request.json(doc.RegenerateKey)
     await plane.endpoint_keys.regenerate(await _endpoint(request, plane), asked.key_type, request.cause)
     return await _shown(202, await _endpoint(request, plane), plane)
+
+
+async def get_endpoint_plan(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """What the endpoint's target would apply now, and what that would change."""
+    endpoint = await _endpoint(request, plane)
+    target = plane.deps.target
+    if not isinstance(target, DeploymentPlanner):
+        raise NotSupported("nothing is rendered by this installation's target")
+    status = OnlineEndpointStatus.model_validate(endpoint.status)
+    plan = await target.plan(await desired_endpoint(endpoint, status, plane.deps, request.cause))
+    return ApiResponse(200, EndpointPlan.of(plan).model_dump(mode="json"))
 
 
 async def get_deployment_logs(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

@@ -9,6 +9,7 @@ import click
 from shared.cli.apply_commands import apply, delete, diff, get
 from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
+from shared.cli.deployment_commands import deployment
 from shared.cli.doctor_command import doctor
 from shared.cli.endpoint_commands import endpoint
 from shared.cli.environment_audit import environment
@@ -65,7 +66,21 @@ def up(options: Options, host: str, port: int) -> None:
 
 COMMANDS = (
     *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
-    *(validate, apply, diff, get, delete, sync, environment, image, profile, optimization, endpoint, rollout),
+    *(
+        validate,
+        apply,
+        diff,
+        get,
+        delete,
+        sync,
+        environment,
+        image,
+        profile,
+        optimization,
+        endpoint,
+        deployment,
+        rollout,
+    ),
 )
 for command in COMMANDS:
     slipway.add_command(command)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.controllers.curated import curated_environment
+from shared.controllers.deployment_image import Waits, container_of
 from shared.controllers.outcome import Controller, Deps, Outcome
+from shared.deployments.compute import compute_name
 from shared.deployments.credentials import access_of
 from shared.deployments.desired import desired_of, parts_of
 from shared.deployments.endpoint_keys import auth_mode_of, kept_of
 from shared.deployments.live_traffic import deployments_in
 from shared.deployments.traffic import declared_again, effective, mirrored
 from shared.errors import Invalid, NotFound, Permanent
-from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess, ObservedEndpoint
+from shared.ports import DesiredDeployment, DesiredEndpoint, ObservedEndpoint
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
 from shared.resources.declared import DeclaredSpec
 from shared.resources.endpoint_status import OnlineDeploymentStatus, OnlineEndpointStatus, ProvisioningState
@@ -36,34 +38,22 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         status.phase = ProvisioningState.UPDATING
     status.observed_generation = resource.generation
     status.auth_mode = auth_mode_of(resource)
-    deployments = await deployments_of(resource.name, deps)
-    desired = [found for one in deployments if (found := (await wanted(one, deps, cause)).desired) is not None]
-    there = {one.name for one in desired}
-    status.effective_traffic = effective(status.traffic, there)
-    weights = status.effective_traffic
     try:
-        endpoint = DesiredEndpoint(
-            resource.name,
-            tuple(desired),
-            weights,
-            mirrored(status.mirror_traffic, weights, there),
-            status.sticky_header,
-            deps.artifacts.read,
-            await _access(resource, status, deps),
-        )
+        endpoint = await desired_endpoint(resource, status, deps, cause)
+        status.effective_traffic = dict(endpoint.weights)
         seen = await deps.target.ensure(endpoint)
     except Permanent as error:
         status.phase = ProvisioningState.FAILED
         status.conditions = with_condition(status.conditions, _available(False, error.code, str(error), deps))
         return Outcome(status, unfinished=True, look_again_after_s=LOOK_S * 10)
-    status.scoring_uri, status.target = seen.scoring_uri, "local"
+    status.scoring_uri, status.target = seen.scoring_uri, endpoint.compute or "local"
     status.phase = ProvisioningState.SUCCEEDED if seen.ready else ProvisioningState.UPDATING
     message = f"requests are taken at {seen.scoring_uri}" if seen.ready else "its router is being started"
     message = message if seen.scoring_uri else "it has no deployments yet"
     status.conditions = with_condition(
         status.conditions, _available(seen.ready, "RouterReady" if seen.ready else "RouterStarting", message, deps)
     )
-    return Outcome(status, unfinished=True, look_again_after_s=_look_s(desired, seen))
+    return Outcome(status, unfinished=True, look_again_after_s=_look_s(endpoint.deployments, seen))
 
 
 def _look_s(desired: Sequence[DesiredDeployment], seen: ObservedEndpoint) -> float:
@@ -73,9 +63,26 @@ def _look_s(desired: Sequence[DesiredDeployment], seen: ObservedEndpoint) -> flo
     return IDLE_LOOK_S if any(so.scaled_to_zero for _, so in found) else LOOK_S
 
 
-async def _access(resource: Resource, status: OnlineEndpointStatus, deps: Deps) -> EndpointAccess:
-    """Who may call; keys are made at the first look, and anew when they were asked for."""
-    return access_of(resource.name, status.auth_mode, await kept_of(resource, deps.credentials))
+async def desired_endpoint(
+    resource: Resource, status: OnlineEndpointStatus, deps: Deps, cause: Cause
+) -> DesiredEndpoint:
+    """What its target is to run of an endpoint: the deployments that can be run, their traffic, and who may call.
+    Keys are made at the first look, and anew when they were asked for. Raises Retryable, and Permanent where none can
+    be kept."""
+    deployments = await deployments_of(resource.name, deps)
+    desired = [found for one in deployments if (found := (await wanted(one, deps, cause)).desired) is not None]
+    there = {one.name for one in desired}
+    weights = effective(status.traffic, there)
+    return DesiredEndpoint(
+        resource.name,
+        tuple(desired),
+        weights,
+        mirrored(status.mirror_traffic, weights, there),
+        status.sticky_header,
+        deps.artifacts.read,
+        access_of(resource.name, auth_mode_of(resource), await kept_of(resource, deps.credentials)),
+        compute_name(DeclaredSpec.model_validate(resource.spec), deps.settings.default_compute),
+    )
 
 
 async def deployments_of(endpoint: str, deps: Deps) -> list[Resource]:
@@ -110,7 +117,11 @@ async def wanted(deployment: Resource, deps: Deps, cause: Cause) -> Wanted:
         if phase != EnvironmentPhase.SUCCEEDED:
             waits = f"the environment {environment_name} is {phase}"
             return Wanted(None, model_name, environment_name, waits_for=waits)
-        return Wanted(desired_of(name, spec, model, environment), model_name, environment_name)
+        container = await container_of(deployment, model, environment, deps, cause)
+        if isinstance(container, Waits):
+            return Wanted(None, model_name, environment_name, waits_for=container.reason)
+        desired = replace(desired_of(name, spec, model, environment), container=container)
+        return Wanted(desired, model_name, environment_name)
     except (Invalid, NotFound) as error:
         return Wanted(None, model_name, environment_name, problem=str(error))
 

@@ -44,10 +44,10 @@ def current(kept: EndpointCredentials | None, made_for: datetime, status: Online
 
 
 def access_of(endpoint: str, auth_mode: str, kept: EndpointCredentials) -> EndpointAccess:
-    """What the target has to know to check callers; of keys, that is their digests only."""
-    digests = tuple(hashlib.sha256(key.encode()).hexdigest() for key in (kept.primary_key, kept.secondary_key))
+    """What the target has to know to check callers."""
     if auth_mode == "key":
-        return EndpointAccess(auth_mode, key_sha256=digests)
+        keys = (kept.primary_key, kept.secondary_key)
+        return EndpointAccess(auth_mode, tuple(hashlib.sha256(key.encode()).hexdigest() for key in keys), keys)
     return EndpointAccess(auth_mode, token_secret=kept.token_secret, audience=AUDIENCE.format(endpoint))
 
 

@@ -43,6 +43,13 @@ class Images:
         """One image. Raises NotFound."""
         return await self._work.get(identity)
 
+    async def identity(
+        self, model: tuple[str, str], environment: tuple[str, str], platforms: Sequence[str], entry_script: str = ""
+    ) -> str:
+        """The name that the image has or would have. Raises as `package`."""
+        version, used = await self._registry.get(*model), await self._environments.get(*environment)
+        return (await self._spec(version, used, platforms, entry_script)).recipe.identity
+
     async def package(
         self,
         model: tuple[str, str],

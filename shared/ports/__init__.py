@@ -19,18 +19,22 @@ from shared.ports.artifacts import (
 from shared.ports.clock import Clock
 from shared.ports.credentials import EndpointCredentialStore
 from shared.ports.deployments import (
+    Autoscale,
+    ContainerDesired,
     DeploymentTarget,
     DesiredDeployment,
     DesiredEndpoint,
     EndpointAccess,
     ObservedDeployment,
     ObservedEndpoint,
+    ProbeTiming,
 )
 from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.images import ImageBuilder, ImageDigests, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.optimization import ModelOptimizer, OptimizationProgress, OptimizationRequest
+from shared.ports.planning import DeploymentPlan, DeploymentPlanner, FieldChange, ObjectChange
 from shared.ports.profiling import ModelProfiler, ProfileProgress, ProfileRequest
 from shared.ports.sources import ModelSource, SourceObject
 from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write
@@ -40,6 +44,7 @@ __all__ = [
     "Artifact",
     "ArtifactInventory",
     "ArtifactStore",
+    "Autoscale",
     "BlobInfo",
     "BuildProgress",
     "BuildRequest",
@@ -48,6 +53,9 @@ __all__ = [
     "CommitReporter",
     "CommitState",
     "Container",
+    "ContainerDesired",
+    "DeploymentPlan",
+    "DeploymentPlanner",
     "DeploymentTarget",
     "DesiredDeployment",
     "DesiredEndpoint",
@@ -56,6 +64,7 @@ __all__ = [
     "EnvironmentBuilder",
     "EventPublisher",
     "EventSubscriptions",
+    "FieldChange",
     "GitRemote",
     "ImageBuilder",
     "ImageDigests",
@@ -64,12 +73,14 @@ __all__ = [
     "ModelOptimizer",
     "ModelProfiler",
     "ModelSource",
+    "ObjectChange",
     "ObservedDeployment",
     "ObservedEndpoint",
     "OptimizationProgress",
     "OptimizationRequest",
     "Outbox",
     "Page",
+    "ProbeTiming",
     "ProfileProgress",
     "ProfileRequest",
     "ReceivedMessage",

@@ -10,6 +10,40 @@ from shared.resources.model import ModelFile
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeTiming:
+    """When a probe is made, and what its answers come to (Azure ML's meaning, which is Kubernetes')."""
+
+    initial_delay_s: int = 10
+    period_s: int = 10
+    timeout_s: int = 2
+    success_threshold: int = 1
+    failure_threshold: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscale:
+    """As many instances as keep their load at a target."""
+
+    min_instances: int
+    max_instances: int
+    target_percent: int  # of what an instance can bear
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDesired:
+    """What only targets that run containers are told."""
+
+    image: str  # a reference, best by digest
+    requests: Mapping[str, str] = field(default_factory=dict)  # what an instance gets: Kubernetes quantities
+    limits: Mapping[str, str] = field(default_factory=dict)  # the most it may take
+    instance_type: str = ""  # a name that the target knows; "" for none
+    autoscale: Autoscale | None = None  # None: `instances` of them
+    max_concurrent: int = 1  # requests at once in one instance
+    liveness: ProbeTiming = ProbeTiming()
+    readiness: ProbeTiming = ProbeTiming()
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredDeployment:
     """What is to run."""
 
@@ -26,6 +60,7 @@ class DesiredDeployment:
     request_timeout_ms: int
     memory_bytes: int | None = None  # that an instance may allocate
     idle_timeout_s: float | None = None  # without a request, after which no instance need run; None: they always run
+    container: ContainerDesired | None = None  # None where processes run
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +69,7 @@ class EndpointAccess:
 
     auth_mode: str  # Azure ML's: key, aml_token or aad_token
     key_sha256: tuple[str, ...] = ()  # of each key that opens, in hexadecimal digits
+    keys: tuple[str, ...] = field(default=(), repr=False)  # themselves, for targets whose servers have to hold them
     token_secret: str = field(default="", repr=False)  # signs the tokens that open (JWT, HS256)
     audience: str = ""  # that a token has to name
 
@@ -49,6 +85,12 @@ class DesiredEndpoint:
     sticky_header: str  # whose value keeps a caller with one deployment; "" for none
     read_file: Callable[[str], AsyncIterator[bytes]]  # the content of a file, by its SHA-256
     access: EndpointAccess | None = None  # None: nobody is asked who they are
+    compute: str = ""  # the declared place that it runs at; "" for the installation's own
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that callers may send: primary, secondary; () where callers prove themselves otherwise."""
+        return self.access.keys if self.access else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,76 @@
+"""What pods counted, as a Prometheus that scrapes them knows it, in the words of the local router."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from shared.errors import Retryable
+from shared.resources.compute import Cluster
+
+TIMEOUT_S = 5.0
+MAX_ANSWER_BYTES = 16 * 2**20
+_ROUTES = "/score|/invocations|/v2/models/infer"  # of the scoring server, that score
+_REQUESTS = 'sum by (pod, status) (slipway_scoring_requests_total{{namespace="{}",route=~"{}",pod=~"{}"}})'
+_SECONDS = 'sum by (pod, le) (slipway_scoring_run_seconds_bucket{{namespace="{}",pod=~"{}"}})'
+
+
+class PrometheusFigures:
+    """Asks the Prometheus of a compute, whose scrapes must label samples with `namespace` and `pod`, as they do by
+    default on Kubernetes."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._url = cluster.prometheus_url.rstrip("/")
+        self._namespace = cluster.namespace
+
+    async def text(self, deployments: Mapping[str, str]) -> str:
+        """Requests, errors and the model's seconds of each deployment, in Prometheus' text format; `deployments` gives
+        the names of their objects. "" without a Prometheus or deployments. Raises Retryable when it does not answer."""
+        if not self._url or not deployments:
+            return ""
+        pods = "|".join(f"{name}-.*" for name in sorted(deployments.values()))  # labels: nothing to escape
+        requests = await self._query(_REQUESTS.format(self._namespace, _ROUTES, pods))
+        seconds = await self._query(_SECONDS.format(self._namespace, pods))
+        lines = []
+        for said, name in sorted(deployments.items()):
+            lines += _lines(said, _of(name, requests), _of(name, seconds))
+        return "\n".join(lines) + "\n"
+
+    async def _query(self, query: str) -> list[dict[str, Any]]:
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as http,
+                http.post(f"{self._url}/api/v1/query", data={"query": query}, allow_redirects=False) as answer,
+            ):
+                body = await answer.content.read(MAX_ANSWER_BYTES)
+                document = json.loads(body)
+                found: list[dict[str, Any]] = document["data"]["result"]
+                return found
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
+            raise Retryable(f"Prometheus gives no figures ({type(error).__name__})") from error
+
+
+def _of(name: str, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for each in samples if str(each["metric"].get("pod", "")).startswith(f"{name}-")]
+
+
+def _lines(deployment: str, requests: list[dict[str, Any]], seconds: list[dict[str, Any]]) -> list[str]:
+    label = f'deployment="{deployment}"'
+    total = sum(float(each["value"][1]) for each in requests)
+    failed = sum(float(each["value"][1]) for each in requests if str(each["metric"].get("status", "")).startswith("5"))
+    below: dict[str, float] = {}
+    for each in seconds:
+        bound = str(each["metric"].get("le", ""))
+        below[bound] = below.get(bound, 0.0) + float(each["value"][1])
+    return [
+        f"slipway_router_requests_total{{{label}}} {total:.10g}",
+        f"slipway_router_errors_total{{{label}}} {failed:.10g}",
+        *(
+            f'slipway_router_request_seconds_bucket{{{label},le="{bound}"}} {count:.10g}'
+            for bound, count in sorted(below.items(), key=lambda item: float(item[0]))
+        ),
+    ]

@@ -1,0 +1,1 @@
+"""What deployment targets are told: rendered from what is desired, without effects."""
