@@ -134,6 +134,24 @@ def _line(found: dict[str, Any]) -> str:
     )
 
 
+def _arms(experiment: dict[str, Any] | None) -> list[str]:
+    """Each arm's value with its interval, and the difference, of an experiment."""
+    if experiment is None:
+        return []
+
+    def between(one: dict[str, Any] | None) -> str:
+        return f" ({one['low']:.4g} to {one['high']:.4g})" if one else ""
+
+    arms = [
+        f"{arm['deployment']}: {arm['samples']} samples"
+        + (f", {arm['value']:.4g}{between(arm['interval'])}" if arm["value"] is not None else "")
+        for arm in experiment["arms"]
+    ]
+    if experiment["difference"] is not None:
+        arms.append(f"difference: {experiment['difference']:.4g}{between(experiment['interval'])}")
+    return arms
+
+
 def describe(one: dict[str, Any]) -> str:
     """A rollout for people."""
     spec, status = one["spec"], one["status"]
@@ -148,6 +166,7 @@ def describe(one: dict[str, Any]) -> str:
             ("step", status["step"] + 1),
             ("reason", status["reason"]),
             ("message", status["message"]),
+            ("arms", _arms(status["experiment"])),
             ("checks", [f"{c['metric']}: {c['verdict']}, {c['message']}" for c in status["results"]]),
             ("created", f"{output.moment(one['created_at'])} by {one['created_by']}"),
         ]

@@ -14,10 +14,10 @@ from shared.resources.declared import deployment_name
 from shared.resources.endpoint_status import OnlineEndpointStatus, ProvisioningState
 from shared.resources.online_deployment import KIND as DEPLOYMENT
 from shared.resources.online_endpoint import KIND as ENDPOINT
-from shared.resources.rollout import CHECKED_BY, TERMINAL, RolloutPhase, RolloutSpec, RolloutStatus
+from shared.resources.rollout import CHECKED_BY, TERMINAL, AbTest, RolloutPhase, RolloutSpec, RolloutStatus
 from shared.rollout.machine import Announce, RolloutState, SetTraffic, decide
 from shared.rollout.observation import Arm, Observation
-from shared.rollout.prometheus import Sample, arm_counters, gauge, read_samples
+from shared.rollout.prometheus import Sample, arm_counters, distribution, gauge, read_samples
 from shared.rollout.significance import Summary
 from shared.rollout.strategy import Split
 from shared.rollout.traffic import Traffic
@@ -71,6 +71,8 @@ async def _seen(spec: RolloutSpec, status: RolloutStatus, endpoint: Resource, de
     target = await deps.target.observe(spec.endpoint_name)
     samples = read_samples(await deps.target.metrics(spec.endpoint_name))
     metrics = [check.metric for check in spec.analysis.checks]
+    if isinstance(spec.strategy, AbTest) and spec.strategy.outcome:
+        metrics.append(spec.strategy.outcome)
     mirror = live.mirror_traffic.get(spec.candidate, 0)
     split = Split(live.traffic.get(spec.stable, 0), live.traffic.get(spec.candidate, 0), mirror, live.sticky_header)
     stable = await _arm(spec.endpoint_name, spec.stable, target, samples, metrics, deps)
@@ -98,7 +100,8 @@ async def _arm(
 
 
 def _values(metrics: Sequence[str], name: str, samples: tuple[Sample, ...]) -> Mapping[str, Summary]:
-    found = {metric: gauge(samples, metric, {"deployment": name}) for metric in metrics}
+    labels = {"deployment": name}
+    found = {one: distribution(samples, one, labels) or gauge(samples, one, labels) for one in metrics}
     return {metric: value for metric, value in found.items() if value is not None}
 
 

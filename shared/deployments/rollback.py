@@ -123,7 +123,7 @@ def _restored(
     )
     if faults:
         raise Invalid("the traffic from before can't be so", faults=faults, remedy="declare what is missing")
-    traffic = {one: share for one, share in before.traffic.items() if one in unfit}
+    traffic = {one: before.traffic.get(one, 0) for one in unfit}
     mirror = {one: share for one, share in before.mirror_traffic.items() if one in unfit}
     after = with_traffic(status, traffic, mirror, before.sticky_header, "")
     if after is status:

@@ -25,7 +25,12 @@ def server_entries(below: str = FOLDER) -> Iterator[Entry]:
 
 def server_pins(without: Collection[str] = ()) -> tuple[Pin, ...]:
     """The locked packages the server needs, without those that are there: the environment's own are used."""
-    return tuple(pin for pin in read_lock(LOCK.read_text()) if pin.name not in without)
+    return tuple(pin for pin in _all_pins() if pin.name not in without)
+
+
+@cache
+def _all_pins() -> tuple[Pin, ...]:
+    return tuple(read_lock(LOCK.read_text()))
 
 
 @cache

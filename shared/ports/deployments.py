@@ -128,7 +128,8 @@ class DeploymentTarget(Protocol):
         ...
 
     async def metrics(self, endpoint: str) -> str:
-        """The router's figures in Prometheus' text format; "" when it does not answer."""
+        """The router's figures in Prometheus' text format, and those of the servers with a label `deployment`; "" when
+        the router does not answer."""
         ...
 
     async def logs(self, endpoint: str, deployment: str, lines: int) -> str:

@@ -94,3 +94,26 @@ def gauge(samples: tuple[Sample, ...], name: str, labels: Mapping[str, str]) -> 
     if not values or not all(math.isfinite(value) for value in values):
         return None
     return Summary(1, math.fsum(values) / len(values), 0.0)
+
+
+def distribution(samples: tuple[Sample, ...], name: str, labels: Mapping[str, str]) -> Summary | None:
+    """A histogram's values since its servers began, as many as were counted: its mean by the sum, its variance by the
+    buckets, each with that of an even spread; values above the last bound count as it. None when there is none of that
+    name, or it is empty."""
+    mine = [sample for sample in samples if sample.has(labels)]
+    below: dict[float, float] = {}
+    for sample in mine:
+        if sample.name == f"{name}_bucket":
+            bound = float(sample.labels["le"])
+            below[bound] = below.get(bound, 0.0) + sample.value
+    count = round(max(below.values(), default=0.0))
+    total = math.fsum(sample.value for sample in mine if sample.name == f"{name}_sum")
+    if not count or not math.isfinite(total):
+        return None
+    mean, low, former, squares = total / count, 0.0, 0.0, 0.0
+    for bound in sorted(below):
+        high = bound if math.isfinite(bound) else low
+        each = ((low + high) / 2 - mean) ** 2 + (high - low) ** 2 / 12
+        squares += (below[bound] - former) * each
+        low, former = high, below[bound]
+    return Summary(count, mean, squares / max(count - 1, 1))

@@ -14,7 +14,6 @@ from shared.adapters.local.endpoint_processes import stop_all
 from shared.bootstrap import ControlPlane
 from shared.controllers.loop import RENEW_S, Loop
 from shared.ports import RecordQuery, ResourceQuery
-from shared.resources.base import ResourceKey
 from shared.syncing.apply import apply_tree
 from shared.syncing.tree import SourceTree
 from tests.benchmarks.report import BUILD, Result, Table, percentile, spread
@@ -61,25 +60,23 @@ class Fleet:
         while await self._succeeded() < count + ENDPOINTS:
             assert time.monotonic() < deadline, "the deployments are not as declared in time"
             for kind in ("environment", "environment-build", "online-endpoint", "online-deployment"):
-                for key in await self._unfinished(kind):
-                    await self.loop.look_at(key, CAUSE)
+                await self._look_at(self.loop, kind)
             await asyncio.sleep(0.1)
         self.queue.taken()
         clock: Any = ManualClock(self.plane.deps.clock.now())
         clock.advance(2 * RENEW_S)  # every chain begins anew, so that none has to while it is measured
         late = Loop(replace(self.plane.deps, clock=clock))
         for kind in ("online-endpoint", "online-deployment"):
-            for key in await self._unfinished(kind):
-                await late.look_at(key, CAUSE)
+            await self._look_at(late, kind)
 
     async def _succeeded(self) -> int:
         found = [*await self.listed("online-deployment"), *await self.listed("online-endpoint")]
         return sum(one.get("phase") == "Succeeded" for one in found)
 
-    async def _unfinished(self, kind: str) -> list[ResourceKey]:
+    async def _look_at(self, loop: Loop, kind: str) -> None:
         versions: Any = "versions" if kind == "environment" else "heads"
         page = await self.plane.deps.store.list_resources(ResourceQuery(kind, versions=versions, limit=1000))
-        return [one.key for one in page.items if one.unfinished]
+        await asyncio.gather(*(loop.look_at(one.key, CAUSE) for one in page.items if one.unfinished))
 
     async def listed(self, kind: str) -> list[dict[str, Any]]:
         """The status of each resource of a kind, at most 1,000."""

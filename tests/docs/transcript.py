@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 PROMPT = "$ "
 _READ_ONLY = re.compile(
-    r"slipway (model (list|show|history)|(upload|sync) (list|show)|(event|subscription) list)\b|cat |ls |find |curl "
+    r"slipway (model (list|show|history)|(upload|sync|endpoint|rollout) (list|show)|(event|subscription) list)\b"
+    r"|cat |ls |find |curl "
 )
 _WRITES = re.compile(r"^curl .*\s-(X|d|T|o|F)\b|>", re.DOTALL)
 

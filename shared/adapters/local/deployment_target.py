@@ -4,7 +4,6 @@ that is a process, too. They outlive a control plane that is killed, and are fou
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import time
@@ -21,6 +20,7 @@ from shared.adapters.local.endpoint_files import (
     tail,
     write_json,
 )
+from shared.adapters.local.endpoint_metrics import scraped
 from shared.adapters.local.idle import AWAKE, Rest, activity_of, decided, read_rest, with_ready, write_rest
 from shared.adapters.local.ports_of import PortBook
 from shared.adapters.local.process_types import DesiredProcess, ObservedProcess, ProcessPhase
@@ -31,7 +31,6 @@ from shared.ports import DesiredDeployment, DesiredEndpoint, ObservedDeployment,
 
 ROUTER = "router"
 HOLD_TIMEOUT_S = 60.0  # that a request waits for a process, where it may have to be started first
-METRICS_TIMEOUT_S = 2.0
 PASSED = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
 
 
@@ -82,7 +81,7 @@ class LocalTarget:
         """Which deployments rest, by what the router has seen."""
         if all(one.idle_timeout_s is None for one in desired.deployments):
             return {one.name: AWAKE for one in desired.deployments}
-        seen = await self.metrics(desired.name)
+        seen = await self._scraped(desired.name, {})
         return {
             one.name: decided(
                 read_rest(place / "idle" / f"{one.name}.json"),
@@ -191,19 +190,12 @@ class LocalTarget:
 
     async def metrics(self, endpoint: str) -> str:
         """See DeploymentTarget."""
-        import aiohttp
+        routes = read_json(self._folder / endpoint / "router.json") or {"deployments": {}}
+        return await self._scraped(endpoint, {name: one["processes"] for name, one in routes["deployments"].items()})
 
+    async def _scraped(self, endpoint: str, servers: Mapping[str, list[str]]) -> str:
         book = self._folder / endpoint / "ports.json"
-        if not book.exists():
-            return ""
-        timeout = aiohttp.ClientTimeout(total=METRICS_TIMEOUT_S)
-        with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError):
-            async with (
-                aiohttp.ClientSession(timeout=timeout) as http,
-                http.get(f"http://127.0.0.1:{PortBook(book).port(ROUTER)}/metrics") as answer,
-            ):
-                return await answer.text()
-        return ""
+        return await scraped(f"127.0.0.1:{PortBook(book).port(ROUTER)}", servers) if book.exists() else ""
 
     async def logs(self, endpoint: str, deployment: str, lines: int) -> str:
         """See DeploymentTarget."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from shared.adapters.local.endpoint_metrics import labelled
 from shared.errors import BadRequest
 from shared.resources.rollout import ArmCounters
 from shared.rollout.latency import quantile_ms
-from shared.rollout.prometheus import arm_counters, gauge, read_samples
+from shared.rollout.prometheus import arm_counters, distribution, gauge, read_samples
 from shared.rollout.significance import Summary
 from shared.router.metrics import Figures, Table, add_figures
 
@@ -46,3 +47,27 @@ def test_any_gauge() -> None:
 def test_what_is_no_sample_is_named(line: str) -> None:
     with pytest.raises(BadRequest, match="line 2 of the metrics"):
         read_samples(f"a 1\n{line}\n")
+
+
+def test_a_histogram_is_as_many_values_as_it_counted() -> None:
+    text = labelled(
+        """# TYPE score histogram
+score_bucket{le="1"} 50
+score_bucket{le="2"} 100
+score_bucket{le="+Inf"} 100
+score_sum 100
+score_count 100
+plain 7
+empty{} 8
+""",
+        "blue",
+        "127.0.0.1:1",
+    )
+    samples = read_samples(text)
+    found = distribution(samples, "score", {"deployment": "blue"})
+    assert found is not None
+    assert (found.count, found.mean) == (100, 1.0)
+    assert found.variance == pytest.approx((0.25 + 1 / 12) * 100 / 99)
+    assert distribution(samples, "score", {"deployment": "green"}) is None
+    assert distribution(samples, "plain", {"deployment": "blue"}) is None
+    assert [gauge(samples, name, {"process": "127.0.0.1:1"}).mean for name in ("plain", "empty")] == [7, 8]  # type: ignore[union-attr]
