@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -308,6 +309,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         index_url=settings.package_index_url,
     )
     grid = open_event_grid(folder / "eventgrid.db", clock)
+    alone = asyncio.Lock()
     return assemble(
         settings,
         open_resource_store(folder / "slipway.db"),
@@ -324,8 +326,8 @@ def local_control_plane(settings: Settings) -> ControlPlane:
             repository=settings.image_repository,
             index_url=settings.package_index_url,
         ),
-        LocalProfiler(folder / "profiles", settings.package_index_url),
-        LocalOptimizer(folder / "optimizations", environments, settings.package_index_url),
+        LocalProfiler(folder / "profiles", settings.package_index_url, prices=settings.profile_prices, alone=alone),
+        LocalOptimizer(folder / "optimizations", environments, settings.package_index_url, alone=alone),
         _targets(settings, LocalTarget(folder / "endpoints", settings.package_index_url), None),
         LocalCredentials(folder / "endpoint-keys"),
         clock,

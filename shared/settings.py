@@ -87,6 +87,7 @@ class Settings(Document):
 
     optimization_timeout_s: float = Field(default=1800, gt=0, description="how long optimising a model may take")
     profile_timeout_s: float = Field(default=1500, gt=0, description="how long the profile of a model may take")
+    profile_prices: str = Field(default="", description="file with your table of prices; none: example prices")
 
     cosmos_endpoint: str = Field(default="", description="azure: https://ACCOUNT.documents.azure.com")
     cosmos_database: str = Field(default="slipway", description="azure: database with the container `resources`")

@@ -131,13 +131,18 @@ def describe(one: dict[str, Any]) -> str:
             ("limited by", result.get("limitsMethod")),
             (
                 "price",
-                [f"{p['monthlyPrice']:.2f} {p['currency']}/month  {p['target']}" for p in result.get("prices", ())],
+                [_price(one) for one in result.get("prices", ())],
             ),
             ("error", result.get("error")),
             ("notes", result.get("notes")),
             ("log", None if ended_well else result.get("logTail") or one["log_tail"][-3:]),
         ]
     )
+
+
+def _price(one: dict[str, Any]) -> str:
+    example = " (example price, replace)" if one.get("isExample") else ""
+    return f"{one['monthlyPrice']:.2f} {one['currency']}/month  {one['target']}{example}"
 
 
 def _measured(result: dict[str, Any]) -> list[tuple[str, str | None]]:

@@ -13,7 +13,7 @@ from shared.errors import SlipwayError
 from shared.profiling.limits import METHODS
 from shared.profiling.picture import svg
 from shared.profiling.plan import ProfilePlan
-from shared.profiling.prices import read_prices
+from shared.profiling.prices import EXAMPLE, read_prices
 from shared.profiling.profile import Progress, profile
 from shared.resources.profile import ProfileResult, ProfileState
 
@@ -83,7 +83,11 @@ def _text(result: ProfileResult) -> str:
         lines.append(f"p99, 95 % sure   {interval.low:.1f} to {interval.high:.1f} ms")
     lines += [f"error            {result.error}"] if result.error else []
     lines += [f"note             {note}" for note in result.notes]
-    lines += [f"{each.monthly_price:9.2f} {each.currency}/month  {each.target}: {each.basis}" for each in result.prices]
+    lines += [
+        f"{each.monthly_price:9.2f} {each.currency}/month  {each.target}: {each.basis}"
+        + (f" ({EXAMPLE})" if each.is_example else "")
+        for each in result.prices
+    ]
     return "\n".join([*lines, *(f"log: {line}" for line in result.log_tail)]) + "\n"
 
 

@@ -81,12 +81,13 @@ class Cores:
 
 
 def divided_cores(allowed: tuple[int, ...] | None = None) -> Cores:
-    """The last core this process may use is the generator's, the others are the server's; one alone is both's."""
+    """The last core this process may use is the generator's. Of three or more the first is left to whatever else runs
+    here, the control plane above all; the others are the server's. One alone is both's."""
     mine = allowed if allowed is not None else tuple(sorted(os.sched_getaffinity(0)))
     if len(mine) < 2:
         note = "the load generator shared the only core with the server: latencies are too long, the CPU too much"
         return Cores(mine, mine, note)
-    return Cores(mine[:-1], mine[-1:])
+    return Cores(mine[1:-1] or mine[:-1], mine[-1:])
 
 
 def grid_of(plan: ProfilePlan, cores: Cores, method: str) -> tuple[Grid, list[str]]:

@@ -1,4 +1,4 @@
-"""What CPU and memory cost in a month, by a table that can be replaced."""
+"""What CPU and memory cost in a month, by a table that can be replaced. The packaged one holds example prices."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from shared.errors import Fault, Invalid
 from shared.resources.profile import PriceEstimate
 
 PACKAGED = Path(__file__).with_name("prices.json")
+EXAMPLE = "example price, replace"  # told wherever a price of the packaged table is shown
 
 
 class _Row(BaseModel):
@@ -70,6 +71,7 @@ class PriceTable(_Row):
     """Prices of one currency."""
 
     source: str  # where they are from
+    is_example: bool = False  # whether they only show the form: nobody read them from a price list
     currency: str
     hours_per_month: float = Field(gt=0)
     targets: list[Annotated[Resources | Share | Instance, Field(discriminator="kind")]]
@@ -95,9 +97,14 @@ def estimates(table: PriceTable, cpu: float, memory_gb: float) -> list[PriceEsti
     for target in table.targets:
         if (hourly := target.hourly(cpu, memory_gb)) is not None:
             price = round(hourly[0] * table.hours_per_month, 2)
-            found.append(
-                PriceEstimate(target=target.name, monthly_price=price, currency=table.currency, basis=hourly[1])
+            estimate = PriceEstimate(
+                target=target.name,
+                monthly_price=price,
+                currency=table.currency,
+                basis=hourly[1],
+                is_example=table.is_example,
             )
+            found.append(estimate)
     return sorted(found, key=lambda each: (each.monthly_price, each.target))
 
 

@@ -101,6 +101,7 @@ class PriceEstimate(_Azure):
     monthly_price: float
     currency: str
     basis: str  # how it came about
+    is_example: bool = False  # whether the table only shows the form: replace it by your own prices
 
 
 class ProfileResult(_Azure):

@@ -19,9 +19,13 @@ CHUNK_BYTES = 1 << 20
 
 
 class LocalOptimizer:
-    """A ModelOptimizer. `folder` holds what is optimised while that lasts; `builder` builds environments here."""
+    """A ModelOptimizer. `folder` holds what is optimised while that lasts; `builder` builds environments here; `alone`
+    is held while something is measured: two at once would measure each other."""
 
-    def __init__(self, folder: Path, builder: EnvironmentBuilder, index_url: str = "") -> None:
+    def __init__(
+        self, folder: Path, builder: EnvironmentBuilder, index_url: str = "", *, alone: asyncio.Lock | None = None
+    ) -> None:
+        self._alone = alone or asyncio.Lock()
         self._folder = folder.resolve()
         self._builder = builder
         self._index_url = index_url
@@ -73,7 +77,10 @@ class LocalOptimizer:
             tolerances=spec.tolerances,
             timeout_s=request.timeout_s,
         )
-        result = await optimize(plan, say)
+        if self._alone.locked():
+            say("waiting: something else is being measured on this machine")
+        async with self._alone:
+            result = await optimize(plan, say)
         for variant in result.variants:
             if variant.verified and variant.path:
                 await request.keep_file(_chunks(work / "out" / variant.path))

@@ -1,5 +1,6 @@
-"""`python -m shared.adapters.local.profile_worker FOLDER`: one profile in a process of its own, so that the load it
-makes does not slow the control plane. FOLDER holds request.json; points.jsonl and result.json are written into it."""
+"""`python -m shared.adapters.local.profile_worker FOLDER [PRICES]`: one profile in a process of its own, so that the
+load it makes does not slow the control plane. FOLDER holds request.json; points.jsonl and result.json are written into
+it. PRICES is a table of prices."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from typing import Any
 
 from shared.errors import SlipwayError
 from shared.profiling.plan import ProfilePlan
+from shared.profiling.prices import read_prices
 from shared.profiling.profile import Progress, profile
 from shared.resources.profile import LoadPoint, ProfileResult, ProfileState
 
@@ -37,7 +39,7 @@ def known_points(folder: Path) -> list[LoadPoint]:
     return points
 
 
-async def run(folder: Path) -> ProfileResult:
+async def run(folder: Path, prices_file: Path | None = None) -> ProfileResult:
     """The result in a final state, also when the plan is wrong; SIGTERM ends it with what was measured."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -51,15 +53,17 @@ async def run(folder: Path) -> ProfileResult:
                 points.write(progress.point.model_dump_json() + "\n")
 
         try:
-            return await profile(plan_of(json.loads((folder / REQUEST).read_text())), say, known=known, stop=stop)
+            prices = read_prices(prices_file) if prices_file else None
+            plan = plan_of(json.loads((folder / REQUEST).read_text()))
+            return await profile(plan, say, known=known, stop=stop, prices=prices)
         except SlipwayError as error:
             return ProfileResult(state=ProfileState.FAILED, error=str(error))
 
 
 def main() -> None:
     """Write the result, whole or not at all."""
-    folder = Path(sys.argv[1])
-    result = asyncio.run(run(folder))
+    folder, *prices = map(Path, sys.argv[1:])
+    result = asyncio.run(run(folder, *prices))
     partial = folder / f".{RESULT}-{os.getpid()}"
     partial.write_text(result.model_dump_json())
     partial.rename(folder / RESULT)

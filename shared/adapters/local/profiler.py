@@ -23,9 +23,14 @@ ENDS_WITHIN_S = 30.0  # how long a worker that is asked to end may take to end i
 
 
 class LocalProfiler:
-    """A ModelProfiler. `folder` holds what is profiled while that lasts."""
+    """A ModelProfiler. `folder` holds what is profiled while that lasts; `alone` is held while something is measured:
+    two at once would measure each other. `prices` is the file of a table of prices; "" takes the packaged one."""
 
-    def __init__(self, folder: Path, index_url: str = "") -> None:
+    def __init__(
+        self, folder: Path, index_url: str = "", *, prices: str = "", alone: asyncio.Lock | None = None
+    ) -> None:
+        self._prices = prices
+        self._alone = alone or asyncio.Lock()
         self._folder = folder.resolve()
         self._index_url = index_url
         self._builds = LocalBuilds(self._folder)
@@ -52,7 +57,10 @@ class LocalProfiler:
         try:
             if not (work / REQUEST).exists():
                 await self._prepare(request, work, say)
-            await self._work(work, say, request.timeout_s)
+            if self._alone.locked():
+                say("waiting: something else is being measured on this machine")
+            async with self._alone:
+                await self._work(work, say, request.timeout_s)
             text = (work / RESULT).read_text()
         except FileNotFoundError as error:
             raise Permanent("the profile ended without a result; see its log") from error
@@ -85,7 +93,7 @@ class LocalProfiler:
 
     async def _work(self, work: Path, say: Say, timeout_s: float) -> None:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", WORKER, str(work)),
+            *(sys.executable, "-m", WORKER, str(work), *([str(Path(self._prices).resolve())] if self._prices else [])),
             cwd=ROOT,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -58,22 +58,24 @@ def test_everything_that_is_wrong_with_a_plan_is_said_at_once(tmp_path: Path) ->
 
 
 def test_the_generator_has_a_core_of_its_own_where_there_are_two() -> None:
-    assert divided_cores((0, 1, 2, 3)).server == (0, 1, 2)
-    assert divided_cores((0, 1, 2, 3)).generator == (3,)
+    two = divided_cores((0, 1))
+    assert (two.server, two.generator) == ((0,), (1,))
+    four = divided_cores((0, 1, 2, 3))
+    assert (four.server, four.generator) == ((1, 2), (3,))  # the first is left to the control plane
     alone = divided_cores((5,))
     assert (alone.server, alone.generator) == ((5,), (5,))
     assert "shared the only core" in alone.note
 
 
 def test_only_what_can_be_measured_here_is_in_the_grid(tmp_path: Path) -> None:
-    grid, notes = grid_of(plan(tmp_path), divided_cores((0, 1, 2)), METHODS[0])
+    grid, notes = grid_of(plan(tmp_path), divided_cores((0, 1, 2, 3)), METHODS[0])
     assert (grid.cpus, grid.max_memory_gb) == ((0.125, 0.25, 0.5, 1.0, 2.0), 2.0)
     assert notes == ["not measured: 4 CPU (the server has 2 cores here)"]
-    grid, notes = grid_of(plan(tmp_path), divided_cores((0, 1, 2)), METHODS[-1])
+    grid, notes = grid_of(plan(tmp_path), divided_cores((0, 1, 2, 3)), METHODS[-1])
     assert grid.cpus == (1.0, 2.0)
     assert any("whole cores only" in note for note in notes)
     with pytest.raises(Invalid, match="none of"):
-        grid_of(plan(tmp_path, cpus=(4.0,)), divided_cores((0, 1, 2)), METHODS[0])
+        grid_of(plan(tmp_path, cpus=(4.0,)), divided_cores((0, 1, 2, 3)), METHODS[0])
 
 
 def test_half_of_every_recommendation_was_in_the_grid() -> None:
@@ -144,7 +146,9 @@ def test_prices_are_rounded_up_to_steps_and_left_out_where_it_does_not_fit(tmp_p
 
 
 def test_the_packaged_prices_are_a_table() -> None:
-    assert len(estimates(read_prices(), 0.5, 0.5)) == len(read_prices().targets)
+    found = estimates(read_prices(), 0.5, 0.5)
+    assert len(found) == len(read_prices().targets)
+    assert all(each.is_example for each in found)  # nobody takes them for a price list's
 
 
 def drawn(result: ProfileResult) -> ElementTree.Element:
