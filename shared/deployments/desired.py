@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shared.deployments.collecting import collecting_environ
 from shared.errors import Invalid
 from shared.ports import DesiredDeployment
 from shared.resources.base import Resource
@@ -58,7 +59,8 @@ def desired_of(name: str, spec: DeclaredSpec, model: Resource | None, environmen
         packages=tuple(one.partition("==")[0] for one in built.packages),
         instances=_instances(said),
         idle_timeout_s=_idle_timeout_s(said),
-        environ={str(key): str(value) for key, value in (said.get("environment_variables") or {}).items()},
+        environ=collecting_environ(said, name, str(model.version) if model else "")
+        | {str(key): str(value) for key, value in (said.get("environment_variables") or {}).items()},
         request_timeout_ms=int(settings.get("request_timeout_ms") or DEFAULT_REQUEST_TIMEOUT_MS),
         memory_bytes=None,
     )

@@ -130,6 +130,22 @@ async def test_declared_deployments_serve_and_traffic_is_shifted(plane: ControlP
     assert "online-deployment/live.blue" in json.dumps(refused)
 
 
+async def test_production_data_are_collected_as_declared(plane: ControlPlane, tmp_path: Path) -> None:
+    collector = 'data_collector: {collections: {model_inputs: {enabled: "true"}, request: {enabled: "true"}}}\n'
+    declared = deployment("blue", "model: azureml:diabetes@latest\n" + collector)
+    await declare(plane, {**base(), "blue.yml": declared})
+    found = await until(plane, ready("blue"))
+    assert (await score(found["scoring_uri"], "blue"))[0] == 200
+    folder = tmp_path / "data" / "collected" / "live" / "blue"
+    async with asyncio.timeout(30):
+        while len(files := sorted(folder.rglob("*.jsonl"))) < 2:
+            await asyncio.sleep(0.05)
+    inputs, request = (json.loads(file.read_text()) for file in files)
+    assert inputs["source"] == "/onlineEndpoints/live/deployments/blue"
+    assert request["data"] == ROW
+    assert inputs["correlationid"] == request["correlationid"]
+
+
 async def test_what_cannot_run_says_why_with_its_log(plane: ControlPlane) -> None:
     script = "import sys\ndef init(): sys.exit('the weights are missing')\ndef run(data): return 1\n"
     broken = deployment("broken", "code_configuration: {code: src, scoring_script: score.py}\n")

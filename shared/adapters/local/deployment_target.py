@@ -25,12 +25,14 @@ from shared.adapters.local.idle import AWAKE, Rest, activity_of, decided, read_r
 from shared.adapters.local.ports_of import PortBook
 from shared.adapters.local.process_types import DesiredProcess, ObservedProcess, ProcessPhase
 from shared.adapters.local.processes import Supervisor
+from shared.deployments.collecting import PLACES, PREFIX
 from shared.errors import NotFound
 from shared.packaging.server_packages import ROOT, server_path
 from shared.ports import DesiredDeployment, DesiredEndpoint, ObservedDeployment, ObservedEndpoint
 
 ROUTER = "router"
 HOLD_TIMEOUT_S = 60.0  # that a request waits for a process, where it may have to be started first
+COLLECTED = "collected"  # beside the endpoints' folder: production data outlive the endpoint
 PASSED = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
 
 
@@ -102,7 +104,11 @@ class LocalTarget:
         environment = Path(one.environment_location)
         path = await server_path(self._folder, environment, one.packages, index_url=self._index_url)
         environ = {key: os.environ[key] for key in PASSED if key in os.environ}
-        environ |= {**one.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        environ |= {
+            **_collecting(one, self._folder.parent / COLLECTED),
+            "PYTHONPATH": path,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         processes = []
         for number in range(one.instances):
             name = f"{one.name}-{digest}-{number}"
@@ -217,6 +223,14 @@ class LocalTarget:
                 self._seen.pop(place.name, None)
                 self._supervisors.pop(place.name).close()
         return tuple(gone)
+
+
+def _collecting(one: DesiredDeployment, folder: Path) -> dict[str, str]:
+    """Its variables; what it collects goes to the folder unless it says where."""
+    is_placed = any(name in one.environ for name in PLACES)
+    if f"{PREFIX}COLLECTIONS" not in one.environ or is_placed:
+        return dict(one.environ)
+    return {**one.environ, f"{PREFIX}COLLECT_DIR": str(folder)}
 
 
 def _observed(

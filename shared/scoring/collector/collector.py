@@ -24,6 +24,7 @@ CLOSE_S = 10.0
 NOT_SAMPLED = "dropped_sampling"  # as azureml-ai-monitoring calls it
 _OVERHEAD_BYTES = 600  # of one request in the queue, beside its data
 _BURST = 128  # requests of one frame; making it holds the interpreter
+_RESTART_S = 1.0  # between two starts of the writing process
 _COMPLAIN_S = 10.0  # between two log records of the same kind
 
 Offer = Callable[[dict[str, Any], dict[str, Any], Request], None]
@@ -43,6 +44,7 @@ class DataCollector:
         self._complained_s: dict[str, float] = {}
         self._stop = threading.Event()
         self._child: Child | None = None
+        self._started_s = -_RESTART_S
         self._thread = threading.Thread(target=self._hand_over, name="collector", daemon=True)
         for name, text, value in (
             ("collected_total", "Requests whose data were written.", lambda: self.collected),
@@ -145,13 +147,19 @@ class DataCollector:
             burst.append(waiting.popleft())
         return burst
 
+    def _started(self) -> Child:
+        """A process; not at once when the last one was started just now, so that a broken one does no harm."""
+        self._stop.wait(max(0.0, self._started_s + _RESTART_S - time.monotonic()))
+        self._started_s = time.monotonic()
+        return Child(self._config, self._reported)
+
     def _send(self, burst: list[Any]) -> None:
         """To the process, or to a new one when that has ended."""
         envelope = envelope_of(burst)
         for last in (False, True):
             try:
                 if self._child is None or self._child.has_ended:
-                    self._child = Child(self._config, self._reported)
+                    self._child = self._started()
                 self._child.send(envelope)
                 return
             except OSError as error:
