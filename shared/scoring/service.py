@@ -47,7 +47,7 @@ class Service:
             b"/": Route("/", {b"GET": self._health}),
             b"/metrics": Route("/metrics", {b"GET": self._metrics}),
             b"/v2/health/live": Route("/v2/health/live", {b"GET": self._live}),
-            b"/v2/health/ready": Route("/v2/health/ready", {b"GET": self._health}),
+            b"/v2/health/ready": Route("/v2/health/ready", {b"GET": self._ready}),
         }
 
     def open(self, routes: dict[bytes, Route], families: tuple[Family, ...]) -> None:
@@ -146,13 +146,21 @@ class Service:
     def _is_ready(self) -> float:
         return float(self.ready and not self.draining)
 
-    def _health(self, request: Request, reply: Reply) -> None:
+    def _raise_unless_ready(self) -> None:
         if not self._is_ready():
             raise NotReady("about to stop" if self.draining else "the model is being loaded", headers=_RETRY_SOON)
+
+    def _health(self, request: Request, reply: Reply) -> None:
+        self._raise_unless_ready()
         reply.send(Response(200, b"Healthy", TEXT))
 
+    def _ready(self, request: Request, reply: Reply) -> None:
+        """The Open Inference Protocol's: KServe's client reads its body."""
+        self._raise_unless_ready()
+        reply.send(Response(200, b'{"ready":true}'))
+
     def _live(self, request: Request, reply: Reply) -> None:
-        reply.send(Response(200, b"Healthy", TEXT))
+        reply.send(Response(200, b'{"live":true}'))
 
     def _metrics(self, request: Request, reply: Reply) -> None:
         reply.send(Response(200, self.metrics.text(), CONTENT_TYPE))

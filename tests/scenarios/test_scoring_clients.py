@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.scoring_peers import PEERS
 from tests.scenarios.local_host import ROOT
 from tests.scenarios.scoring_server import MODEL, ROW, serving
 from tests.unit.scoring.onnx_models import COLUMNS, sums
@@ -30,6 +31,18 @@ def test_tritonclient_understands_every_answer(tmp_path: Path) -> None:
         assert ended.returncode == 0, ended.stderr
         expected = server.client.post("/score", json=[ROW] * 3).json()
         assert json.loads(ended.stdout) == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_kserves_client_understands_every_answer(tmp_path: Path) -> None:
+    """In the environment that the benchmarks make of KServe: 450 MB."""
+    python = next(peer for peer in PEERS if peer.venv == "kserve").python()
+    with serving(tmp_path, "--model", str(MODEL)) as server:
+        script = str(Path(__file__).with_name("kserve_client.py"))
+        command = [str(python), script, str(server.client.base_url)]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 0, ended.stderr
+        assert json.loads(ended.stdout) == pytest.approx(server.client.post("/score", json=[ROW] * 3).json())
 
 
 @pytest.mark.parametrize("examples", [8, pytest.param(200, marks=pytest.mark.slow)])

@@ -39,7 +39,8 @@ class OipRoutes:
 
     def _add(self, model: OnnxModel, path: str) -> None:
         self._known[path.encode()] = Route("/v2/models", {b"GET": _gives(self._metadata(model))}, oip)
-        self._known[f"{path}/ready".encode()] = Route("/v2/models/ready", {b"GET": _gives(None)}, oip)
+        ready = {"name": model.name, "ready": True}
+        self._known[f"{path}/ready".encode()] = Route("/v2/models/ready", {b"GET": _gives(ready)}, oip)
         self._known[f"{path}/infer".encode()] = Route("/v2/models/infer", {b"POST": self._infer(model)}, oip, True)
 
     def server(self) -> Route:
@@ -105,7 +106,7 @@ def described(each: Tensor) -> dict[str, Any]:
 
 
 def _gives(document: Any) -> Callable[[Request, Reply], None]:
-    body = b"" if document is None else orjson.dumps(document)
+    body = orjson.dumps(document)
 
     def answer(request: Request, reply: Reply) -> None:
         reply.send(Response(200, body))
