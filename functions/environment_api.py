@@ -42,6 +42,13 @@ async def get_environment_lock(req: func.HttpRequest) -> func.HttpResponse:
     return await answer("get_environment_lock", req)
 
 
+@bp.function_name("get_environment_bill")
+@bp.route("environments/{name}/versions/{version}/bill", methods=["GET"])
+async def get_environment_bill(req: func.HttpRequest) -> func.HttpResponse:
+    """What is in it."""
+    return await answer("get_environment_bill", req)
+
+
 @bp.function_name("get_environment_log")
 @bp.route("environments/{name}/versions/{version}/log", methods=["GET"])
 async def get_environment_log(req: func.HttpRequest) -> func.HttpResponse:

@@ -52,6 +52,14 @@ ENVIRONMENTS = (
         (404,),
     ),
     Operation(
+        "get_environment_bill",
+        "GET",
+        f"{_VERSION}/bill",
+        handlers.get_environment_bill,
+        {200: doc.EnvironmentBill},
+        (404,),
+    ),
+    Operation(
         "get_environment_log",
         "GET",
         f"{_VERSION}/log",

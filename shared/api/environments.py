@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from shared.api.documents import environments as doc
 from shared.api.message import ApiRequest, ApiResponse
 from shared.bootstrap import ControlPlane
 from shared.controllers.loop import WorkMessage
 from shared.errors import BadRequest, NotFound
+from shared.packaging.sbom import packages_of_lock, sbom
 from shared.ports import ANY_KIND, ResourceQuery
 from shared.resources.base import Resource, is_valid_name
 from shared.resources.build import BuildStatus
@@ -64,6 +67,15 @@ async def get_environment_lock(request: ApiRequest, plane: ControlPlane) -> ApiR
     """The locked requirements with hashes, as a requirements file; empty for an environment without packages."""
     text = await plane.environments.lock(await _version(request, plane))
     return ApiResponse(200, doc.EnvironmentText(text=text).model_dump(mode="json"))
+
+
+async def get_environment_bill(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """What is locked in it: its packages, each with its hashes (CycloneDX). What a Dockerfile of one's own installs is
+    not known."""
+    version = await _version(request, plane)
+    packages = packages_of_lock(await plane.environments.lock(version))
+    bill = json.loads(sbom(version.name, str(version.version), packages))
+    return ApiResponse(200, doc.EnvironmentBill(bill=bill).model_dump(mode="json"))
 
 
 async def get_environment_log(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import click
@@ -11,9 +10,8 @@ from shared.cli import output
 from shared.cli.api import Api, segment
 from shared.cli.errors import CliError, ExitCode
 from shared.cli.options import Options, common_options
+from shared.cli.waiting import end, finished
 
-ENDED = ("Succeeded", "Failed", "Canceled")
-POLL_S = 0.3
 SHOWN_IDENTITY = 12
 
 
@@ -52,10 +50,11 @@ def outdated(options: Options) -> None:
 def show(options: Options, reference: str, wait: bool) -> None:
     """Show one version, the latest when none is named: its lock, its build, who uses it."""
     with Api(options) as api:
-        found = _finished(api, reference) if wait else api.get(environment_path(reference))
+        if wait:
+            end(options, _finished(api, reference), describe)
+            return
+        found = api.get(environment_path(reference))
     output.show(options, found, describe(found))
-    if wait and found["phase"] != "Succeeded":
-        raise click.exceptions.Exit(int(ExitCode.REFUSED))
 
 
 @environment.command("lock")
@@ -63,9 +62,7 @@ def show(options: Options, reference: str, wait: bool) -> None:
 @common_options
 def lock(options: Options, reference: str) -> None:
     """Print the locked requirements with hashes, as pip and uv read them."""
-    with Api(options) as api:
-        found = api.get(f"{environment_path(reference)}/lock")
-    output.show(options, found, found["text"].rstrip("\n"))
+    _print_text(options, reference, "lock")
 
 
 @environment.command("logs")
@@ -73,8 +70,21 @@ def lock(options: Options, reference: str) -> None:
 @common_options
 def logs(options: Options, reference: str) -> None:
     """Print what the builder printed."""
+    _print_text(options, reference, "log")
+
+
+@environment.command("bill")
+@click.argument("reference", metavar="NAME[:VERSION]")
+@common_options
+def bill(options: Options, reference: str) -> None:
+    """Print the software bill of materials, CycloneDX JSON."""
     with Api(options) as api:
-        found = api.get(f"{environment_path(reference)}/log")
+        output.show_bill(options, api.get(f"{environment_path(reference)}/bill")["bill"])
+
+
+def _print_text(options: Options, reference: str, which: str) -> None:
+    with Api(options) as api:
+        found = api.get(f"{environment_path(reference)}/{which}")
     output.show(options, found, found["text"].rstrip("\n"))
 
 
@@ -96,9 +106,7 @@ def diff(options: Options, reference: str, before: str | None) -> None:
 @common_options
 def upgrade(options: Options, name: str) -> None:
     """Register a new version of the same definition with the newest packages that fit, and wait for its build."""
-    with Api(options) as api:
-        made = api.call("POST", f"environments/{segment(name)}/upgrade").document
-        _end(options, _finished(api, f"{name}:{made['version']}"))
+    _asked(options, f"environments/{segment(name)}/upgrade")
 
 
 @environment.command("build")
@@ -106,9 +114,13 @@ def upgrade(options: Options, name: str) -> None:
 @common_options
 def build(options: Options, reference: str) -> None:
     """Build a version again, from the lock it has, and wait for it."""
+    _asked(options, f"{environment_path(reference)}/build")
+
+
+def _asked(options: Options, path: str) -> None:
+    """Ask for a build, wait for it, and end as it ended."""
     with Api(options) as api:
-        made = api.call("POST", f"{environment_path(reference)}/build").document
-        _end(options, _finished(api, f"{made['name']}:{made['version']}"))
+        end(options, _finished(api, _name(api.call("POST", path).document)), describe)
 
 
 @environment.command("cancel")
@@ -121,12 +133,6 @@ def cancel(options: Options, reference: str) -> None:
     output.show(options, found, f"{_name(found)} is being canceled.")
 
 
-def _end(options: Options, found: dict[str, Any]) -> None:
-    output.show(options, found, describe(found))
-    if found["phase"] != "Succeeded":
-        raise click.exceptions.Exit(int(ExitCode.REFUSED))
-
-
 def finished_environment(api: Api, reference: str) -> dict[str, Any]:
     """The version when it can be used. Raises CliError when it cannot be built, or not within the time."""
     found = _finished(api, reference)
@@ -137,15 +143,7 @@ def finished_environment(api: Api, reference: str) -> dict[str, Any]:
 
 
 def _finished(api: Api, reference: str) -> dict[str, Any]:
-    end = time.monotonic() + api.timeout_s
-    while True:
-        found: dict[str, Any] = api.get(environment_path(reference))
-        if found["phase"] in ENDED:
-            return found
-        if time.monotonic() > end:
-            message = f"{reference} is still {found['phase']}"
-            raise CliError(message, ExitCode.TIMED_OUT, remedy="wait longer with --timeout-s")
-        time.sleep(POLL_S)
+    return finished(api, environment_path(reference), reference)
 
 
 def _reference(text: str) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import click
 from shared.cli import output
 from shared.cli.api import Api, segment
 from shared.cli.curated import environment_reference
-from shared.cli.environment_commands import POLL_S, finished_environment
+from shared.cli.environment_commands import finished_environment
 from shared.cli.errors import CliError, ExitCode
 from shared.cli.options import Options, common_options
 from shared.cli.references import model_reference
+from shared.cli.waiting import end, finished
 
-ENDED = ("Succeeded", "Failed", "Canceled")
 SHOWN_ID = 12
 
 
@@ -62,10 +61,7 @@ def package(
             "entry_script": entry_script,
         }
         made = api.call("POST", f"{path}/package", body=body).document
-        found = _finished(api, made["image_id"])
-    output.show(options, found, describe(found))
-    if found["phase"] != "Succeeded":
-        raise click.exceptions.Exit(int(ExitCode.REFUSED))
+        end(options, finished(api, f"images/{made['image_id']}", "the image"), describe)
 
 
 @click.group("image")
@@ -124,8 +120,7 @@ def logs(options: Options, image_id: str) -> None:
 def bill(options: Options, image_id: str) -> None:
     """Print the software bill of materials, CycloneDX JSON."""
     with Api(options) as api:
-        found = api.get(f"images/{_whole(api, image_id)}/bill")["bill"]
-    click.echo(output.document_text(found, "yaml" if options.output == "yaml" else "json"), nl=False)
+        output.show_bill(options, api.get(f"images/{_whole(api, image_id)}/bill")["bill"])
 
 
 @image.command("cancel")
@@ -157,19 +152,6 @@ def _whole(api: Api, image_id: str) -> str:
         why = "several images begin" if found else "no image begins"
         raise CliError(f"{why} with {image_id!r}", ExitCode.NOT_FOUND, remedy="`slipway image list` shows all")
     return str(found[0])
-
-
-def _finished(api: Api, image_id: str) -> dict[str, Any]:
-    end = time.monotonic() + api.timeout_s
-    while True:
-        found: dict[str, Any] = api.get(f"images/{segment(image_id)}")
-        if found["phase"] in ENDED:
-            return found
-        if time.monotonic() > end:
-            raise CliError(
-                f"the image is still {found['phase']}", ExitCode.TIMED_OUT, remedy="give a longer --timeout-s"
-            )
-        time.sleep(POLL_S)
 
 
 def describe(one: dict[str, Any]) -> str:

@@ -104,3 +104,8 @@ def moment(time: Any) -> str:
     text = str(time or "")
     head, dot, rest = text.partition(".")
     return head + rest.lstrip("0123456789") if dot else text
+
+
+def show_bill(options: Options, bill: Any) -> None:
+    """Print a software bill of materials: JSON, as CycloneDX is read, or YAML where that is asked for."""
+    click.echo(document_text(bill, "yaml" if options.output == "yaml" else "json"), nl=False)

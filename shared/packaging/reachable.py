@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shared.packaging.base import MAX_DEPTH
 from shared.packaging.descriptor import INDEXES, MANIFESTS, Descriptor
-from shared.packaging.layout import adopt_blob, read_document
+from shared.packaging.layout import adopt_blob, read_document, read_index, ref_name
 
 
 def blobs_of(layout: Path, named: Descriptor, depth: int = MAX_DEPTH) -> Iterator[Descriptor]:
@@ -22,6 +22,12 @@ def blobs_of(layout: Path, named: Descriptor, depth: int = MAX_DEPTH) -> Iterato
         yield Descriptor.parse(manifest.get("config"), named.digest)
         yield from Descriptor.parse_all(manifest.get("layers"), named.digest)
     yield named
+
+
+def find_image(layout: Path, tag: str) -> Descriptor | None:
+    """The image of the layout with this tag; None where there is none."""
+    found = [entry for entry in read_index(layout) if ref_name(entry) == tag]
+    return Descriptor.parse(found[0], "index.json") if found else None
 
 
 def size_of(layout: Path, named: Descriptor) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shared.environments.lock import dump_lock
 from shared.environments.uv import failure, run_uv
+from shared.errors import Invalid
 from shared.packaging.server import server_pins
 
 TIMEOUT_S = 600.0
@@ -18,8 +19,13 @@ ROOT = Path(__file__).resolve().parents[2]  # what holds the package `shared`, a
 
 async def server_path(folder: Path, environment: Path, packages: Collection[str], *, index_url: str = "") -> str:
     """The PYTHONPATH that the environment's Python needs to run `-m shared.scoring`. What the server needs and the
-    environment (which has `packages`, by name) has not is installed below `folder`, once. Raises Invalid with uv's
-    reason, Retryable when the index does not answer."""
+    environment (which has `packages`, by name) has not is installed below `folder`, once. Raises Invalid for what is no
+    virtual environment, and with uv's reason, Retryable when the index does not answer."""
+    if not (environment / "bin" / "python").exists():
+        raise Invalid(
+            f"the environment {environment} is no virtual environment on this machine",
+            remedy="declare its packages as `pip`, or serve it as an image: `slipway model package`",
+        )
     pins = server_pins(without=packages)
     lock = dump_lock(pins)
     key = hashlib.sha256(f"{lock}\\0{environment}".encode()).hexdigest()[:16]

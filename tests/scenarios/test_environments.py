@@ -93,6 +93,8 @@ async def test_a_declared_environment_is_locked_built_and_shown(plane: ControlPl
     assert (Path(shown["location"]) / "bin" / "python").exists()
     lock = await call(plane, "get_environment_lock", name="sklearn", version="1")
     assert lock["text"].startswith("alpha==1.0 --hash=sha256:")
+    bill = await call(plane, "get_environment_bill", name="sklearn", version="1")
+    assert [one["purl"] for one in bill["bill"]["components"]] == ["pkg:pypi/alpha@1.0", "pkg:pypi/beta@1.0"]
     log = await call(plane, "get_environment_log", name="sklearn", version="1")
     assert "beta==1.0" in log["text"]
     types = await events_of(plane)

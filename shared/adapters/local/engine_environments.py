@@ -27,9 +27,9 @@ from shared.environments.running import run_streamed
 from shared.errors import Invalid, Permanent
 from shared.packaging.descriptor import Descriptor
 from shared.packaging.docker_archive import read_docker_archive
-from shared.packaging.layout import read_index, ref_name, write_index
+from shared.packaging.layout import read_index, write_index
 from shared.packaging.lock import packages_of_lock
-from shared.packaging.reachable import adopt_image, size_of
+from shared.packaging.reachable import adopt_image, find_image, size_of
 from shared.packaging.sbom import attach_sbom, sbom
 from shared.ports import BuildProgress, BuildRequest
 from shared.resources.environment_build import EnvironmentRecipe
@@ -78,27 +78,20 @@ class EngineEnvironmentBuilder:
 
     async def collect(self, keep: Collection[str], before: datetime) -> tuple[str, ...]:
         """See EnvironmentBuilder."""
-        gone = await asyncio.to_thread(collect_layout, self._layout, keep, before)
-        for identity in gone:
-            self._builds.forget(identity)
-        return gone
+        return await asyncio.to_thread(collect_layout, self._layout, self._builds, keep, before)
 
     async def _build(self, request: BuildRequest, say: Say) -> Made:
         """Build it, unless it is there."""
         identity = request.recipe.identity
         try:
             async with asyncio.timeout(request.timeout_s), in_use(self._layout):
-                if (found := self._made(identity)) is None:
+                if (found := find_image(self._layout, identity)) is None:
                     found = await self._make(request, say)
                 used_now(self._layout, found.digest)
                 size_bytes = await asyncio.to_thread(size_of, self._layout, found)
                 return Made(f"oci:{self._layout}:{identity}@{found.digest}", size_bytes)
         except TimeoutError as error:
             raise Permanent(f"the build took longer than {request.timeout_s:.0f} s") from error
-
-    def _made(self, identity: str) -> Descriptor | None:
-        found = [entry for entry in read_index(self._layout) if ref_name(entry) == identity]
-        return Descriptor.parse(found[0], "index.json") if found else None
 
     async def _make(self, request: BuildRequest, say: Say) -> Descriptor:
         assert self._engine is not None  # `lacks` has said so

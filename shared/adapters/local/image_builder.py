@@ -18,9 +18,8 @@ from shared.errors import NotFound
 from shared.packaging.base import BaseImage, base_of_layout, base_of_manifest, base_of_root
 from shared.packaging.descriptor import Descriptor
 from shared.packaging.image import ImageConfig, assemble, write_index
-from shared.packaging.layout import read_index, ref_name
 from shared.packaging.lock import packages_of_lock
-from shared.packaging.reachable import size_of
+from shared.packaging.reachable import find_image, size_of
 from shared.packaging.reference import parse_reference, with_host
 from shared.packaging.referrers import attached
 from shared.packaging.registry import ImageRegistry
@@ -82,23 +81,15 @@ class LocalImageBuilder:
 
     async def collect(self, keep: Collection[str], before: datetime) -> tuple[str, ...]:
         """See ImageBuilder."""
-        gone = await asyncio.to_thread(collect_layout, self._layout, keep, before)
-        for identity in gone:
-            self._builds.forget(identity)
-        return gone
+        return await asyncio.to_thread(collect_layout, self._layout, self._builds, keep, before)
 
     async def _build(self, request: ImageRequest, say: Say) -> Made:
         async with asyncio.timeout(request.timeout_s), in_use(self._layout):
-            image = self._made(request.recipe.identity)
+            image = find_image(self._layout, request.recipe.identity)
             if image is None:
                 image = await self._package(request, say)
             used_now(self._layout, image.digest)
             return await self._pushed(image, request.recipe, say)
-
-    def _made(self, identity: str) -> Descriptor | None:
-        """The image that is in the layout already."""
-        found = [entry for entry in read_index(self._layout) if ref_name(entry) == identity]
-        return Descriptor.parse(found[0], "index.json") if found else None
 
     async def _package(self, request: ImageRequest, say: Say) -> Descriptor:
         recipe = request.recipe

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from shared.adapters.local.builds import LocalBuilds
 from shared.adapters.local.layout_locks import index_alone, out_of_use
 from shared.packaging.descriptor import Descriptor
 from shared.packaging.layout import blob_path, read_index, ref_name, write_entries
@@ -19,10 +20,11 @@ from shared.packaging.referrers import is_referrers_tag, referrers_tag
 LEFTOVERS = (".partial-*", ".work-*", ".building-*")  # of builds that died
 
 
-def collect_layout(layout: Path, keep: Collection[str], before: datetime) -> tuple[str, ...]:
-    """Remove what is tagged otherwise than with one of `keep` and was last used before that time, with its artifacts
-    and the blobs that nothing else has; which tags. () while anybody builds in the layout: the next collection finds it
-    too. The index comes first, so that one that is killed leaves blobs, and never an image without some."""
+def collect_layout(layout: Path, builds: LocalBuilds, keep: Collection[str], before: datetime) -> tuple[str, ...]:
+    """Remove what is tagged otherwise than with one of `keep` and was last used before that time, with its artifacts,
+    its build's log and the blobs that nothing else has; which tags. () while anybody builds in the layout: the next
+    collection finds it too. The index comes first, so that one that is killed leaves blobs, and never an image without
+    some."""
     if not (layout / "index.json").exists():
         return ()
     with out_of_use(layout) as alone:
@@ -35,6 +37,8 @@ def collect_layout(layout: Path, keep: Collection[str], before: datetime) -> tup
                 write_entries(layout, kept)
         _remove_blobs(layout, kept, before.timestamp())
         _remove_leftovers(layout)
+        for tag in gone:
+            builds.forget(tag)
     return tuple(sorted(gone))
 
 

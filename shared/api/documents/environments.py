@@ -100,6 +100,12 @@ class EnvironmentText(Document):
     text: str
 
 
+class EnvironmentBill(Document):
+    """A software bill of materials, CycloneDX 1.6."""
+
+    bill: dict[str, Any]
+
+
 class PackageChanged(Document):
     """A package whose version differs."""
 
