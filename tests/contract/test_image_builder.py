@@ -256,6 +256,8 @@ async def test_what_is_made_stays_whole_while_others_are_collected(subject: Subj
             assert request.recipe.identity in {ref_name(one) for one in read_index(subject.folder / "images")}
             verified(subject, done)
         assert (await subject.finish(subject.request(model_version="other"))).state == "Succeeded"
+    async with asyncio.timeout(60):
+        while not gone:
+            await asyncio.sleep(0.01)
     ended.set()
     await task
-    assert gone

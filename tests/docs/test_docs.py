@@ -20,7 +20,7 @@ from tests.docs.transcript import Step, matches, steps_of
 PAGES = pages()
 RUN = [page for page in PAGES if page.runnable]
 NOT_RUN = [(page, block) for page in PAGES for block in page.blocks if block.not_run is not None]
-LANGUAGES = {"", "console", "text", "json", "yaml", "python", "mermaid"}
+LANGUAGES = {"", "console", "text", "json", "yaml", "python", "mermaid", "dockerfile"}
 NEEDED = ("bash", "curl")
 
 
