@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from shared.adapters.local.blob_folders import etag_of, note_received
-from shared.bootstrap import ControlPlane, local_control_plane
+from shared.bootstrap import ControlPlane
+from shared.bootstrap.local import local_control_plane
 from shared.ports import RecordQuery
 from shared.resources.base import Cause
 from shared.settings import Settings

@@ -14,8 +14,8 @@ from shared.deployments.desired import desired_of, parts_of
 from shared.deployments.endpoint_keys import auth_mode_of, kept_of
 from shared.deployments.live_traffic import deployments_in
 from shared.deployments.traffic import declared_again, effective, mirrored
-from shared.errors import Invalid, NotFound, Permanent
-from shared.ports import DesiredDeployment, DesiredEndpoint, ObservedEndpoint
+from shared.errors import Invalid, NotFound, NotSupported, Permanent
+from shared.ports import DesiredDeployment, DesiredEndpoint, EndpointAccess, ObservedEndpoint
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
 from shared.resources.declared import DeclaredSpec
 from shared.resources.endpoint_status import OnlineDeploymentStatus, OnlineEndpointStatus, ProvisioningState
@@ -67,8 +67,7 @@ async def desired_endpoint(
     resource: Resource, status: OnlineEndpointStatus, deps: Deps, cause: Cause
 ) -> DesiredEndpoint:
     """What its target is to run of an endpoint: the deployments that can be run, their traffic, and who may call.
-    Keys are made at the first look, and anew when they were asked for. Raises Retryable, and Permanent where none can
-    be kept."""
+    Keys are made at the first look, and anew when they were asked for. Raises Retryable."""
     deployments = await deployments_of(resource.name, deps)
     desired = [found for one in deployments if (found := (await wanted(one, deps, cause)).desired) is not None]
     there = {one.name for one in desired}
@@ -80,9 +79,19 @@ async def desired_endpoint(
         mirrored(status.mirror_traffic, weights, there),
         status.sticky_header,
         deps.artifacts.read,
-        access_of(resource.name, auth_mode_of(resource), await kept_of(resource, deps.credentials)),
+        await _access(resource, deps),
         compute_name(DeclaredSpec.model_validate(resource.spec), deps.settings.default_compute),
     )
+
+
+async def _access(resource: Resource, deps: Deps) -> EndpointAccess:
+    """Who may call. Where no keys can be kept it names none, so that nobody is let in by one."""
+    auth_mode = auth_mode_of(resource)
+    try:
+        kept = await kept_of(resource, deps.credentials)
+    except NotSupported:
+        return EndpointAccess(auth_mode)
+    return access_of(resource.name, auth_mode, kept)
 
 
 async def deployments_of(endpoint: str, deps: Deps) -> list[Resource]:

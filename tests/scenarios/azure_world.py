@@ -34,7 +34,8 @@ from shared.adapters.local.event_grid import LocalEventGrid, open_event_grid
 from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
 from shared.api.dispatch import answer
 from shared.api.message import JSON, ApiRequest, ApiResponse
-from shared.bootstrap import ControlPlane, assemble
+from shared.bootstrap import ControlPlane
+from shared.bootstrap.assembly import Adapters, assemble
 from shared.local_host.topic_endpoint import TOPIC_PATH, add_topic_routes
 from shared.settings import Settings
 from tests.azurite import AzuriteServer
@@ -160,7 +161,8 @@ def _plane(
     subscriptions = LocalEventSubscriptions(topic.grid)
     runs = AcrRuns("", TokenCredential())  # type: ignore[arg-type]
     builders = AcrTasksBuilder(runs), AcrImageBuilder(runs), NoProfiler(), NoOptimizer(), NoTarget(), NoCredentials()
-    return assemble(settings, store, blobs.area, blobs.store, queue, publisher, subscriptions, *builders, SystemClock())
+    adapters = Adapters(store, blobs.area, blobs.store, queue, publisher, subscriptions, *builders, SystemClock())
+    return assemble(settings, adapters)
 
 
 async def call(

@@ -1,0 +1,23 @@
+"""The one place where adapters are chosen, and what the functions call. Adapters are made at first use."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from shared.bootstrap.plane import ControlPlane
+from shared.settings import load_settings
+
+__all__ = ["ControlPlane", "control_plane"]
+
+
+@cache
+def control_plane() -> ControlPlane:
+    """This process's control plane, by the settings in the environment. Raises Invalid for wrong settings."""
+    settings = load_settings()
+    if settings.mode == "azure":
+        from shared.bootstrap.azure import azure_control_plane
+
+        return azure_control_plane(settings)
+    from shared.bootstrap.local import local_control_plane
+
+    return local_control_plane(settings)

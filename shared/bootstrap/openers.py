@@ -1,0 +1,90 @@
+"""What is opened when it is needed first: git hosts, image registries, sources of models, clusters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from shared.adapters.targets import TargetsByCompute
+from shared.compute_settings import load_computes
+from shared.deployment_targets.kubernetes.login import LoginSource
+from shared.errors import NotSupported
+from shared.git_settings import git_token
+from shared.ports import (
+    CommitReporter,
+    DeploymentTarget,
+    GitRemote,
+    ImageDigests,
+    ModelSource,
+)
+from shared.resources.compute import Compute, KubernetesCompute
+from shared.resources.git_repository import GitRepository
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from shared.adapters.registry.client import DistributionRegistry
+
+
+def git_remote(repository: GitRepository) -> GitRemote:
+    """The repository, with the token that is configured for it."""
+    from shared.adapters.git.dulwich_remote import DulwichRemote
+
+    return DulwichRemote(repository, lambda: git_token(repository))
+
+
+def git_reporter(repository: GitRepository) -> CommitReporter:
+    """Where statuses of its commits are written."""
+    from shared.adapters.git.reporters import reporter_for
+
+    return reporter_for(repository, lambda: git_token(repository), os.environ.get("SLIPWAY_GIT_API_URL") or None)
+
+
+def image_digests(settings: Settings) -> ImageDigests:
+    """Which images tags are now, by their registries."""
+    from shared.adapters.registry.digests import RegistryDigests
+
+    return RegistryDigests(image_registry, settings.base_image_timeout_s, loopback=settings.mode == "local")
+
+
+def image_registry(host: str) -> DistributionRegistry:
+    """A registry, with the login that other tools left for it."""
+    from shared.adapters.registry.client import DistributionRegistry
+    from shared.adapters.registry.docker_login import login_of
+
+    # Docker Hub has its registry elsewhere than its name says.
+    return DistributionRegistry({"docker.io": "registry-1.docker.io"}.get(host, host), credentials=login_of(host))
+
+
+def source_opener(settings: Settings) -> Callable[[str], ModelSource]:
+    """Opens a model's source by its URI, as the settings allow."""
+
+    def open_source(uri: str) -> ModelSource:
+        from shared.adapters.sources.table import open_source as choose
+
+        return choose(uri, settings)
+
+    return open_source
+
+
+def targets(settings: Settings, own: DeploymentTarget, aks: Callable[[str], LoginSource] | None) -> TargetsByCompute:
+    """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id."""
+
+    def opener(compute: Compute) -> Callable[[], DeploymentTarget]:
+        def open_target() -> DeploymentTarget:
+            from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
+            from shared.adapters.kubernetes.target import KubernetesTarget
+
+            if isinstance(compute, KubernetesCompute):
+                kubeconfig = KubeconfigConnection(compute.kubeconfig, compute.context, compute.namespace)
+                return KubernetesTarget(compute, kubeconfig)
+            if aks is None:
+                raise NotSupported(
+                    f"{compute.name} is reached by an identity on Azure",
+                    remedy="use `type: kubernetes` with a kubeconfig on this machine",
+                )
+            return KubernetesTarget(compute, LoginConnection(aks(compute.resource_id), compute.namespace))
+
+        return open_target
+
+    return TargetsByCompute(own, {name: opener(one) for name, one in load_computes(settings.computes).items()})

@@ -1,0 +1,118 @@
+"""What the functions call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from shared.config_intake import ConfigIntake
+from shared.controllers.loop import Loop, WorkMessage
+from shared.controllers.outcome import Deps
+from shared.controllers.table import CONTROLLERS
+from shared.deployments.endpoint_keys import EndpointKeys
+from shared.deployments.rollback import Rollback
+from shared.deployments.rollouts import Rollouts
+from shared.environments.bases import BaseImages
+from shared.environments.versions import EnvironmentVersions
+from shared.events.wire import from_wire
+from shared.git_intake import GitIntake
+from shared.image_intake import ImageIntake
+from shared.intake import Intake
+from shared.leases import Leases
+from shared.packaging.image_garbage import ImageGarbage
+from shared.packaging.images import Images
+from shared.packaging.optimizations import Optimizations
+from shared.packaging.profiles import Profiles
+from shared.ports import (
+    ResourceQuery,
+)
+from shared.reactions import reactions_to
+from shared.registry.garbage import Collection
+from shared.resources.base import Cause
+from shared.resources.online_endpoint import KIND as ONLINE_ENDPOINT
+
+SWEEP_LEASE_S = 60.0
+SWEEP_LIMIT = 500
+
+
+class ControlPlane:
+    """Everything a function may ask for, one call each."""
+
+    def __init__(self, deps: Deps) -> None:
+        self.deps = deps
+        self.loop = Loop(deps)
+        self.config_intake = ConfigIntake(deps, self.loop)
+        self.intake = Intake(deps, self.loop, self.config_intake)
+        self.git_intake = GitIntake(deps, self.loop)
+        self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
+        self.base_images = BaseImages(self.environments, deps.image_digests)
+        self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)
+        self.image_garbage = ImageGarbage(
+            deps.store, deps.committer, deps.images, deps.clock, retention_s=deps.settings.artifact_retention_s
+        )
+        self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
+        self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
+        self.rollouts = Rollouts(deps.store, deps.committer)
+        self.rollback = Rollback(deps.store, deps.committer, deps.queue, self.rollouts)
+        self.endpoint_keys = EndpointKeys(deps.credentials, deps.committer, deps.queue)
+        self.image_intake = ImageIntake(deps, self.loop, self.environments)
+        self.leases = Leases(deps.store, deps.clock, deps.settings.instance_id)
+
+    async def storage_event(self, document: Mapping[str, Any]) -> None:
+        """A storage event arrived (Event Grid or CloudEvents form). Raises BadRequest for something else."""
+        await self.intake.blob_created(from_wire(dict(document)))
+
+    async def lifecycle_event(self, document: Mapping[str, Any]) -> None:
+        """One of Slipway's own events arrived: the resources that react to it are queued."""
+        for key in reactions_to(from_wire(dict(document))):
+            await self.loop.enqueue(WorkMessage(key))
+
+    async def container_registry_event(self, document: Mapping[str, Any]) -> None:
+        """A container registry's event arrived. Raises BadRequest for something else."""
+        await self.image_intake.image_pushed(from_wire(dict(document)))
+
+    async def sweep_outbox(self) -> int:
+        """Publish what was committed a while ago and never acknowledged; how many events were sent."""
+        if not await self.leases.acquire("sweep_outbox", duration_s=SWEEP_LEASE_S):
+            return 0
+        before = self.deps.clock.now() - timedelta(seconds=self.deps.settings.outbox_grace_s)
+        owed = await self.deps.store.unacknowledged(before=before, limit=SWEEP_LIMIT)
+        return len(owed) if await self.deps.committer.publish(owed) else 0
+
+    async def look_again(self) -> int:
+        """Queue every unfinished resource whose time has come; how many there were."""
+        if not await self.leases.acquire("look_again", duration_s=SWEEP_LEASE_S):
+            return 0
+        cause = Cause(actor="look_again", type="timer", id="look_again")
+        await self.intake.take_up(cause)
+        await self.config_intake.take_up(cause)
+        await self._prune_endpoints()
+        return await self.loop.enqueue_overdue(sorted(CONTROLLERS))
+
+    async def _prune_endpoints(self) -> None:
+        """What runs for an endpoint that was deleted goes."""
+        names: set[str] = set()
+        after: str | None = None
+        while True:
+            page = await self.deps.store.list_resources(ResourceQuery(ONLINE_ENDPOINT, limit=500, after=after))
+            names |= {one.name for one in page.items}
+            after = page.continuation
+            if after is None:
+                break
+        await self.deps.target.keep_only(frozenset(names))
+        await self.deps.credentials.keep_only(frozenset(names))
+
+    async def collect_garbage(self) -> Collection | None:
+        """Delete stored files that nothing refers to; what was done, None when another host does it."""
+        if not await self.leases.acquire("collect_garbage", duration_s=SWEEP_LEASE_S):
+            return None
+        await self.image_garbage.collect()
+        await self.image_intake.collect_environments()
+        return await self.deps.garbage.collect()
+
+    async def expire_staged(self) -> int:
+        """Delete staged files nobody registered; how many."""
+        if not await self.leases.acquire("expire_staged", duration_s=SWEEP_LEASE_S):
+            return 0
+        return await self.intake.expire_staged()
