@@ -105,9 +105,9 @@ def serve(demo: Demo, newest: int) -> None:
     """Deploy version 1, and bring the newest one in while requests come. Raises Wrong when a request fails."""
     name = f"live-{demo.name}"
     say("\n9. Declare an endpoint that serves version 1, and ask it")
-    scoring_uri = deploy(demo, name)
+    address = deploy(demo, name)
     say(f"\n10. Roll version {newest} out under load: a tenth of the traffic, a half, then all of it")
-    roll_out(demo, name, scoring_uri, newest)
+    roll_out(demo, name, address, newest)
     take_away(demo, name)
 
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import httpx
 from demo_steps import Demo, Wrong, say
@@ -45,8 +46,16 @@ analysis:
 """
 
 
-def deploy(demo: Demo, name: str) -> httpx.URL:
-    """Declare the endpoint with its first deployment, ask it; its scoring URI. Raises Wrong for a wrong answer."""
+@dataclass(frozen=True)
+class Address:
+    """Where an endpoint is asked, and with which key."""
+
+    scoring_uri: str
+    key: str = field(repr=False)
+
+
+def deploy(demo: Demo, name: str) -> Address:
+    """Declare the endpoint with its first deployment, and ask it. Raises Wrong for a wrong answer."""
     folder = demo.work_dir / "declared"
     folder.mkdir()
     (folder / "endpoint.yml").write_text(ENDPOINT.format(name=name))
@@ -56,24 +65,26 @@ def deploy(demo: Demo, name: str) -> httpx.URL:
     return _ready(demo, name)
 
 
-def _ready(demo: Demo, name: str) -> httpx.URL:
+def _ready(demo: Demo, name: str) -> Address:
     timeout = f"{BUILD_TIMEOUT_S:g}"
     say(demo.cli("endpoint", "show", name, "--wait", "--timeout-s", timeout, timeout_s=BUILD_TIMEOUT_S + 10))
     answer = demo.cli("endpoint", "invoke", name, "-f", "row.json").strip()
     say("   -> " + answer)
     if abs(json.loads(answer)[0] - PROGRESSION) > 0.01:
         raise Wrong(f"the endpoint answered {answer}, not {PROGRESSION}")
-    return httpx.URL(json.loads(demo.cli("endpoint", "show", name, "-o", "json", quiet=True))["scoring_uri"])
+    shown = json.loads(demo.cli("endpoint", "show", name, "-o", "json", quiet=True))
+    keys = json.loads(demo.cli("endpoint", "get-credentials", name, "-o", "json", quiet=True))
+    return Address(shown["scoring_uri"], keys["primary_key"])
 
 
-def roll_out(demo: Demo, name: str, scoring_uri: httpx.URL, newest: int) -> None:
+def roll_out(demo: Demo, name: str, address: Address, newest: int) -> None:
     """Bring the newest version in under load. Raises Wrong when it isn't promoted, or when a request failed."""
     green = DEPLOYMENT.format(name=name, color="green", model=f"{demo.name}:{newest}")
     (demo.work_dir / "declared" / "green.yml").write_text(green)
     (demo.work_dir / "rollout.yml").write_text(ROLLOUT.format(name=name))
     say(demo.cli("apply", "-f", "declared"))
     demo.cli("endpoint", "show", name, "--wait", "--timeout-s", "120", timeout_s=130, quiet=True)
-    with asked_all_the_time(scoring_uri) as answers:
+    with asked_all_the_time(address) as answers:
         demo.cli("rollout", "start", "-f", "rollout.yml")
         say(demo.cli("rollout", "watch", f"{name}-green", timeout_s=ROLLOUT_TIMEOUT_S))
     if set(answers) != {200}:
@@ -83,16 +94,17 @@ def roll_out(demo: Demo, name: str, scoring_uri: httpx.URL, newest: int) -> None
 
 
 @contextmanager
-def asked_all_the_time(scoring_uri: httpx.URL) -> Iterator[list[int]]:
+def asked_all_the_time(address: Address) -> Iterator[list[int]]:
     """Requests one after another meanwhile; yields the list that their status codes go to (0: no answer)."""
     answers: list[int] = []
     stop = threading.Event()
 
     def ask() -> None:
-        with httpx.Client(timeout=30, trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {address.key}"}
+        with httpx.Client(timeout=30, trust_env=False, headers=headers) as client:
             while not stop.wait(REQUEST_PAUSE_S):
                 try:
-                    answers.append(client.post(scoring_uri, json=ROW).status_code)
+                    answers.append(client.post(address.scoring_uri, json=ROW).status_code)
                 except httpx.HTTPError:
                     answers.append(0)
 
