@@ -93,6 +93,7 @@ class ControlPlane:
     async def _prune_endpoints(self) -> None:
         """What runs for an endpoint that was deleted goes."""
         names: set[str] = set()
+        before = self.deps.clock.now()
         after: str | None = None
         while True:
             page = await self.deps.store.list_resources(ResourceQuery(ONLINE_ENDPOINT, limit=500, after=after))
@@ -101,7 +102,7 @@ class ControlPlane:
             if after is None:
                 break
         await self.deps.target.keep_only(frozenset(names))
-        await self.deps.credentials.keep_only(frozenset(names))
+        await self.deps.credentials.keep_only(frozenset(names), before)
 
     async def collect_garbage(self) -> Collection | None:
         """Delete stored files that nothing refers to; what was done, None when another host does it."""

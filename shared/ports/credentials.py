@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 from shared.resources.endpoint_credentials import EndpointCredentials
@@ -19,6 +20,7 @@ class EndpointCredentialStore(Protocol):
         what is damaged, Retryable when the place does not answer."""
         ...
 
-    async def keep_only(self, endpoints: frozenset[str]) -> None:
-        """Forget those of every other endpoint."""
+    async def keep_only(self, endpoints: frozenset[str], before: datetime) -> None:
+        """Forget those of every other endpoint, as far as they were made for one that was created before: what was
+        created since `endpoints` was read is none of it."""
         ...

@@ -18,6 +18,7 @@ from shared.resources.endpoint_credentials import EndpointCredentials
 from shared.resources.endpoint_status import OnlineEndpointStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LATER = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -49,11 +50,21 @@ async def test_updates_at_once_happen_one_after_the_other(store: EndpointCredent
 
 
 async def test_what_is_not_kept_is_forgotten(store: EndpointCredentialStore) -> None:
-    await store.keep_only(frozenset())
+    await store.keep_only(frozenset(), LATER)
     first, other = await store.update("live", made), await store.update("other", made)
-    await store.keep_only(frozenset({"other"}))
+    await store.keep_only(frozenset({"other"}), LATER)
     assert await store.update("live", made) != first
     assert await store.update("other", made) == other
+
+
+async def test_those_of_an_endpoint_that_came_while_it_was_counted_stay(
+    store: EndpointCredentialStore, tmp_path: Path
+) -> None:
+    first = await store.update("live", made)
+    (tmp_path / "keys" / "damaged.json").write_text("{")
+    await store.keep_only(frozenset(), NOW)
+    assert await store.update("live", made) == first
+    assert (tmp_path / "keys" / "damaged.json").exists()
 
 
 async def test_a_name_leads_nowhere_else(store: EndpointCredentialStore) -> None:
@@ -78,4 +89,4 @@ async def test_locally_only_the_owner_reads_them_and_damage_is_told_without_its_
 async def test_where_there_are_none_it_says_so() -> None:
     with pytest.raises(NotSupported):
         await NoCredentials().update("live", made)
-    await NoCredentials().keep_only(frozenset())
+    await NoCredentials().keep_only(frozenset(), NOW)

@@ -1,8 +1,9 @@
-"""There are no endpoints on Azure yet, so there are no keys of theirs: Key Vault comes behind the same port."""
+"""No keys of endpoints are kept on Azure yet: Key Vault comes behind the same port."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from shared.errors import NotSupported
 from shared.resources.endpoint_credentials import EndpointCredentials
@@ -15,8 +16,8 @@ class NoCredentials:
         self, endpoint: str, change: Callable[[EndpointCredentials | None], EndpointCredentials]
     ) -> EndpointCredentials:
         """Raises NotSupported."""
-        remedy = "deploy with `slipway up` on a machine; AKS and IoT Edge are planned"
-        raise NotSupported("endpoints are not deployed on Azure yet: they have no keys", remedy=remedy)
+        remedy = "let the cluster's gateway know callers, and say so: `open_to_callers: true` of the compute"
+        raise NotSupported("no keys of endpoints are kept on Azure yet", remedy=remedy)
 
-    async def keep_only(self, endpoints: frozenset[str]) -> None:
+    async def keep_only(self, endpoints: frozenset[str], before: datetime) -> None:
         """See EndpointCredentialStore: nothing is here."""

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -44,16 +45,16 @@ class LocalCredentials:
                 write_private(path, after.model_dump_json(indent=2))
         return after
 
-    async def keep_only(self, endpoints: frozenset[str]) -> None:
+    async def keep_only(self, endpoints: frozenset[str], before: datetime) -> None:
         """See EndpointCredentialStore."""
         if self._folder.is_dir():
-            await asyncio.to_thread(self._forget, endpoints)
+            await asyncio.to_thread(self._forget, endpoints, before)
 
-    def _forget(self, endpoints: frozenset[str]) -> None:
+    def _forget(self, endpoints: frozenset[str], before: datetime) -> None:
         with self._locked():
             for path in self._folder.glob("*.json"):
-                if path.stem not in endpoints:
-                    path.unlink(missing_ok=True)
+                if path.stem not in endpoints and _is_older(path, before):
+                    path.unlink()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -62,6 +63,15 @@ class LocalCredentials:
         with (self._folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _is_older(path: Path, before: datetime) -> bool:
+    """Whether its keys were made for an endpoint of before; a damaged file stays for somebody to look at."""
+    try:
+        kept = _read(path)
+    except Permanent:
+        return False
+    return kept is not None and kept.made_for < before
 
 
 def _read(path: Path) -> EndpointCredentials | None:
