@@ -67,15 +67,21 @@ def started_slipway(data_dir: Path) -> Iterator[str]:
 
     try:
         yield until("`slipway up` to listen", look, START_TIMEOUT_S)
-        process.send_signal(signal.SIGINT)
-        if (code := process.wait(STOP_TIMEOUT_S)) != 0:
-            raise Wrong(f"`slipway up` ended with {code} after Ctrl-C:\n{log.read_text()}")
-    except subprocess.TimeoutExpired as error:
-        raise Wrong(f"`slipway up` did not stop within {STOP_TIMEOUT_S:g} s after Ctrl-C") from error
+        _stop(process, log)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        code = process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise Wrong(f"`slipway up` did not stop within {STOP_TIMEOUT_S:g} s after Ctrl-C") from error
+    if code != 0:
+        raise Wrong(f"`slipway up` ended with {code} after Ctrl-C:\n{log.read_text()}")
 
 
 # --- the story -----------------------------------------------------------------------------------------------------
@@ -105,9 +111,12 @@ class Demo:
         if not quiet:
             say(f"   $ slipway {' '.join(arguments)}")
         command = [*SLIPWAY, *arguments]
-        done = subprocess.run(
-            command, env=self.environment, cwd=self.work_dir, capture_output=True, text=True, timeout=timeout_s
-        )
+        try:
+            done = subprocess.run(
+                command, env=self.environment, cwd=self.work_dir, capture_output=True, text=True, timeout=timeout_s
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Wrong(f"slipway {' '.join(arguments)} took longer than {timeout_s:g} s: {error.stderr}") from error
         if done.returncode != 0:
             raise Wrong(f"slipway {arguments[0]} ended with {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout

@@ -14,7 +14,7 @@ from shared.adapters.kubernetes.connections import KubeconfigConnection
 from shared.adapters.kubernetes.target import KubernetesTarget
 from shared.deployment_targets.kubernetes.render import rendered
 from shared.errors import Retryable
-from shared.ports import DesiredEndpoint
+from shared.ports import DesiredEndpoint, EndpointAccess
 from tests.doubles.kubernetes import NAMESPACE, KubernetesDouble, kubernetes_double
 from tests.unit.kubernetes import samples
 from tests.unit.kubernetes.samples import autoscaled, cluster, deployment, endpoint, scripted
@@ -48,7 +48,7 @@ class Faults:
 def rollout() -> list[DesiredEndpoint]:
     """What is desired in turn: a candidate comes, gets traffic by steps, and takes over."""
     blue, green = deployment("blue"), scripted("green")
-    keys = {"keys": ("one", "two")}
+    keys = {"access": EndpointAccess("key", keys=("one", "two"))}
     steps = [endpoint(blue, weights={"blue": 100}, **keys), endpoint(blue, green, weights={"blue": 100}, **keys)]
     for share in (10, 50, 100):
         steps.append(endpoint(blue, green, weights={"blue": 100 - share, "green": share}, **keys))

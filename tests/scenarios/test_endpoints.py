@@ -135,7 +135,7 @@ async def test_production_data_are_collected_as_declared(plane: ControlPlane, tm
     declared = deployment("blue", "model: azureml:diabetes@latest\n" + collector)
     await declare(plane, {**base(), "blue.yml": declared})
     found = await until(plane, ready("blue"))
-    assert (await score(found["scoring_uri"], "blue"))[0] == 200
+    assert (await score(plane, found["scoring_uri"], "blue"))[0] == 200
     folder = tmp_path / "data" / "collected" / "live" / "blue"
     async with asyncio.timeout(30):
         while len(files := sorted(folder.rglob("*.jsonl"))) < 2:
