@@ -70,8 +70,7 @@ def started_slipway(data_dir: Path) -> Iterator[str]:
         _stop(process, log)
     finally:
         if process.poll() is None:
-            process.kill()
-            process.wait()
+            _end(process)
 
 
 def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
@@ -82,6 +81,16 @@ def _stop(process: subprocess.Popen[bytes], log: Path) -> None:
         raise Wrong(f"`slipway up` did not stop within {STOP_TIMEOUT_S:g} s after Ctrl-C") from error
     if code != 0:
         raise Wrong(f"`slipway up` ended with {code} after Ctrl-C:\n{log.read_text()}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """As Ctrl-C, so that what it runs for endpoints ends with it; by force when that takes too long."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 # --- the story -----------------------------------------------------------------------------------------------------
