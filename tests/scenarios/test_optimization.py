@@ -45,6 +45,7 @@ def variant(result: OptimizationResult, name: Variant) -> VariantResult:
     return next(one for one in result.variants if one.variant == name)
 
 
+@pytest.mark.slow
 async def test_a_model_is_optimised_by_the_command(tmp_path: Path) -> None:
     environment = await built("sklearn")
     await train(environment, tmp_path, FOREST)
