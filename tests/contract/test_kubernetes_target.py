@@ -165,6 +165,16 @@ async def test_two_installations_share_a_namespace(double: KubernetesDouble, tmp
     assert await mine.observe("theirs") is None
 
 
+async def test_what_somebody_else_has_under_a_name_is_left_alone(double: KubernetesDouble, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    mine, theirs = target_of(double, tmp_path), target_of(double, tmp_path / "other", owner="other")
+    await settled(theirs, endpoint(deployment()))
+    before = double.one("deployments", BLUE)
+    with pytest.raises(Invalid, match="is not slipway's"):
+        await mine.ensure(endpoint(deployment(environ={"V": "2"})))
+    assert double.one("deployments", BLUE) == before
+
+
 async def test_a_cluster_without_the_gateway_api_or_the_namespace_says_so(
     double: KubernetesDouble, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from shared.adapters.kubernetes.errors import translated
 from shared.deployment_targets.kubernetes.names import MANAGED_BY, Manifest
 from shared.deployment_targets.kubernetes.render import KINDS
-from shared.errors import NotFound, Unauthorized
+from shared.errors import Conflict, Invalid, NotFound, Unauthorized
 
 if TYPE_CHECKING:
     from lightkube import AsyncClient
@@ -18,7 +18,7 @@ PAGE = 500
 T = TypeVar("T")
 _PLURALS = {"NetworkPolicy": "networkpolicies"}
 POD = "Pod"
-_VERSIONS = {**KINDS, POD: "v1", "Job": "batch/v1"}
+_VERSIONS = {**KINDS, POD: "v1"}
 
 
 class Connection(Protocol):
@@ -41,16 +41,22 @@ class NamespaceObjects:
         self._connection = connection
         self._owner = owner
 
-    async def apply(self, manifest: Manifest) -> Manifest:
+    async def apply(self, manifest: Manifest, *, is_new: bool) -> Manifest:
         """The object after server-side apply; fields of others that are said here are taken over, as a controller
-        does (Kubernetes, server-side apply, "Conflicts")."""
+        does (Kubernetes, server-side apply, "Conflicts"). But one that should be new and is there already is
+        somebody else's, and is left alone: Invalid."""
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         resource = _resource(kind)
 
         async def call(client: AsyncClient) -> Manifest:
-            return dict(await client.apply(resource(manifest), name, field_manager=self._owner, force=True))
+            return dict(await client.apply(resource(manifest), name, field_manager=self._owner, force=not is_new))
 
-        return await self._made(f"applying {kind}/{name}", call)
+        try:
+            return await self._made(f"applying {kind}/{name}", call)
+        except Conflict as error:
+            remedy = "delete it, or give the compute a namespace of its own"
+            message = f"{kind}/{name} is there, and is not {self._owner}'s: {error.message}"
+            raise Invalid(message, remedy=remedy) from error
 
     async def list(self, kind: str) -> list[Manifest]:
         """The owner's objects of a kind, or pods of its deployments."""

@@ -67,7 +67,7 @@ class KubernetesTarget:
         changed, stale = await self.changes(desired)
         for manifest, live in changed:
             if live is None or not live["metadata"].get("deletionTimestamp"):  # what is going is made anew when it went
-                self._view.put(manifest["kind"], await self._objects.apply(manifest))
+                self._view.put(manifest["kind"], await self._objects.apply(manifest, is_new=live is None))
         for key in stale:
             await self._objects.delete(*key)
             self._view.drop(key)
@@ -99,7 +99,7 @@ class KubernetesTarget:
             deployments[name] = observed(found.get(("Deployment", known_as)), pods.get(known_as, []))
         route = found.get(("HTTPRoute", label))
         is_ready = self._cluster.gateway is None or _is_accepted(route)
-        return ObservedEndpoint(uri_of(endpoint, self._cluster), is_ready, deployments)
+        return ObservedEndpoint(uri_of(endpoint, self._cluster), is_ready, deployments=deployments)
 
     async def metrics(self, endpoint: str) -> str:
         """See DeploymentTarget: from Prometheus; "" when none is configured or it does not answer."""
