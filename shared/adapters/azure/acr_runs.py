@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from shared.adapters.azure.arm import MANAGEMENT_URL, SCOPE, ArmClient
 from shared.adapters.azure.errors import from_status
+from shared.adapters.http_bodies import read_at_most
 from shared.errors import NotSupported, Permanent, Retryable
 from shared.events.subscriptions import is_loopback
 from shared.ports import BuildProgress
@@ -137,7 +138,7 @@ class AcrRuns:
         async with session.get(str(link)) as response:
             if response.status != 200:
                 return ""
-            return (await response.content.read(MAX_LOG_BYTES)).decode(errors="replace")
+            return (await read_at_most(response.content, MAX_LOG_BYTES)).decode(errors="replace")
 
     def _url(self, tail: str) -> str:
         if not self._registry_id:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from shared.adapters.http_bodies import read_at_most
 from shared.errors import Retryable
 from shared.resources.compute import Cluster
 
@@ -46,7 +47,7 @@ class PrometheusFigures:
                 aiohttp.ClientSession(timeout=timeout) as http,
                 http.post(f"{self._url}/api/v1/query", data={"query": query}, allow_redirects=False) as answer,
             ):
-                body = await answer.content.read(MAX_ANSWER_BYTES)
+                body = await read_at_most(answer.content, MAX_ANSWER_BYTES)
                 document = json.loads(body)
                 found: list[dict[str, Any]] = document["data"]["result"]
                 return found

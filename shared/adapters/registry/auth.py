@@ -13,6 +13,7 @@ from typing import Literal
 import aiohttp
 from yarl import URL
 
+from shared.adapters.http_bodies import read_at_most
 from shared.errors import Invalid, Permanent, Retryable
 from shared.packaging.layout import parse_document
 
@@ -100,7 +101,8 @@ async def authorization(
     headers = {"Authorization": credentials.basic} if credentials else {}
     try:
         async with http.get(realm, headers=headers, allow_redirects=False) as response:
-            return "Bearer " + _token(response.status, await response.content.read(MAX_TOKEN_BYTES), realm.authority)
+            body = await read_at_most(response.content, MAX_TOKEN_BYTES)
+            return "Bearer " + _token(response.status, body, realm.authority)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Retryable(f"the token service {realm.authority} does not answer: {type(error).__name__}") from None
 

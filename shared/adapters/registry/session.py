@@ -13,6 +13,7 @@ from typing import TypeVar
 import aiohttp
 from yarl import URL
 
+from shared.adapters.http_bodies import read_at_most
 from shared.adapters.registry.auth import Credentials, authorization, check_secure, is_loopback, parse_challenges
 from shared.errors import Invalid, NotFound, Permanent, Retryable
 from shared.packaging.layout import READ_BYTES, parse_document
@@ -188,7 +189,7 @@ async def _check(response: aiohttp.ClientResponse, what: str, expected: tuple[in
 
 async def _error_code(response: aiohttp.ClientResponse) -> str:
     """The code alone: the text beside it is the registry's, and could repeat what it was sent."""
-    content = await response.content.read(MAX_ERROR_BYTES)
+    content = await read_at_most(response.content, MAX_ERROR_BYTES)
     try:
         errors = parse_document(content, "the error").get("errors")
     except Invalid:
