@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from shared.errors import Invalid, NotFound, NotSupported
+from shared.errors import Invalid, NotFound, NotSupported, SlipwayError
 from shared.ports import DeploymentPlan, DeploymentPlanner, DeploymentTarget, DesiredEndpoint, ObservedEndpoint
 
 
@@ -69,11 +69,18 @@ class TargetsByCompute:
         raise NotFound(f"nothing of {endpoint}/{deployment} runs, or has run")
 
     async def keep_only(self, endpoints: frozenset[str]) -> tuple[str, ...]:
-        """See DeploymentTarget: an endpoint that was moved to another compute goes where it was."""
+        """See DeploymentTarget: an endpoint that was moved to another compute goes where it was. A place that does not
+        answer is told of once all others were looked at."""
         gone: set[str] = set()
+        failed: SlipwayError | None = None
         for compute in ("", *self._openers):
             kept = frozenset(name for name in endpoints if self._places.get(name, compute) == compute)
-            gone |= set(await self._target(compute).keep_only(kept))
+            try:
+                gone |= set(await self._target(compute).keep_only(kept))
+            except SlipwayError as error:
+                failed = error
+        if failed is not None:
+            raise failed
         return tuple(sorted(gone))
 
     def _candidates(self, endpoint: str) -> tuple[str, ...]:

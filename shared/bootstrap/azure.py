@@ -1,7 +1,23 @@
-"""The adapters of Azure."""
+"""The adapters of Azure; imported where they are chosen, and never else."""
 
 from __future__ import annotations
 
+from shared.adapters.azure.acr_images import AcrImageBuilder
+from shared.adapters.azure.acr_runs import AcrRuns
+from shared.adapters.azure.acr_tasks import AcrTasksBuilder
+from shared.adapters.azure.aks_logins import AksLogins
+from shared.adapters.azure.artifact_store import AzureArtifactStore
+from shared.adapters.azure.blob_service import open_blob_service
+from shared.adapters.azure.credentials import default_credential
+from shared.adapters.azure.event_publisher import open_event_publisher
+from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
+from shared.adapters.azure.no_credentials import NoCredentials
+from shared.adapters.azure.no_optimizer import NoOptimizer
+from shared.adapters.azure.no_profiler import NoProfiler
+from shared.adapters.azure.no_target import NoTarget
+from shared.adapters.azure.resource_store import open_cosmos_store
+from shared.adapters.azure.upload_area import AzureUploadArea
+from shared.adapters.azure.work_queue import open_work_queue
 from shared.adapters.local.clock import SystemClock
 from shared.bootstrap.assembly import Adapters, assemble
 from shared.bootstrap.openers import targets
@@ -11,23 +27,6 @@ from shared.settings import Settings
 
 def azure_control_plane(settings: Settings) -> ControlPlane:
     """Cosmos DB, Blob Storage, Storage Queues and Event Grid, all by identity."""
-    from shared.adapters.azure.acr_images import AcrImageBuilder
-    from shared.adapters.azure.acr_runs import AcrRuns
-    from shared.adapters.azure.acr_tasks import AcrTasksBuilder
-    from shared.adapters.azure.aks_logins import AksLogins
-    from shared.adapters.azure.artifact_store import AzureArtifactStore
-    from shared.adapters.azure.blob_service import open_blob_service
-    from shared.adapters.azure.credentials import default_credential
-    from shared.adapters.azure.event_publisher import open_event_publisher
-    from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
-    from shared.adapters.azure.no_credentials import NoCredentials
-    from shared.adapters.azure.no_optimizer import NoOptimizer
-    from shared.adapters.azure.no_profiler import NoProfiler
-    from shared.adapters.azure.no_target import NoTarget
-    from shared.adapters.azure.resource_store import open_cosmos_store
-    from shared.adapters.azure.upload_area import AzureUploadArea
-    from shared.adapters.azure.work_queue import open_work_queue
-
     credential, clock = default_credential(settings.managed_identity_client_id), SystemClock()
     blobs = open_blob_service(settings.blob_account_url, credential)
     runs = AcrRuns(settings.container_registry_id, credential, index_url=settings.package_index_url)

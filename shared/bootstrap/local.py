@@ -1,10 +1,27 @@
-"""The adapters of this machine."""
+"""The adapters of this machine; imported where they are chosen, and never else."""
 
 from __future__ import annotations
 
 import asyncio
 
+from shared.adapters.local.artifact_store import LocalArtifactStore
 from shared.adapters.local.clock import SystemClock
+from shared.adapters.local.container_engines import find_engine
+from shared.adapters.local.deployment_target import LocalTarget
+from shared.adapters.local.endpoint_credentials import LocalCredentials
+from shared.adapters.local.engine_environments import EngineEnvironmentBuilder
+from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
+from shared.adapters.local.environments_by_need import EnvironmentsByNeed
+from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
+from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
+from shared.adapters.local.image_builder import LocalImageBuilder
+from shared.adapters.local.optimizer import LocalOptimizer
+from shared.adapters.local.profiler import LocalProfiler
+from shared.adapters.local.resource_store import open_resource_store
+from shared.adapters.local.secrets import load_secrets
+from shared.adapters.local.signing import UrlSigner
+from shared.adapters.local.upload_area import LocalUploadArea
+from shared.adapters.local.work_queue import open_work_queues
 from shared.bootstrap.assembly import Adapters, assemble
 from shared.bootstrap.openers import image_registry, targets
 from shared.bootstrap.plane import ControlPlane
@@ -13,24 +30,6 @@ from shared.settings import Settings
 
 def local_control_plane(settings: Settings) -> ControlPlane:
     """Everything in one folder of this machine."""
-    from shared.adapters.local.artifact_store import LocalArtifactStore
-    from shared.adapters.local.container_engines import find_engine
-    from shared.adapters.local.deployment_target import LocalTarget
-    from shared.adapters.local.endpoint_credentials import LocalCredentials
-    from shared.adapters.local.engine_environments import EngineEnvironmentBuilder
-    from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
-    from shared.adapters.local.environments_by_need import EnvironmentsByNeed
-    from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
-    from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
-    from shared.adapters.local.image_builder import LocalImageBuilder
-    from shared.adapters.local.optimizer import LocalOptimizer
-    from shared.adapters.local.profiler import LocalProfiler
-    from shared.adapters.local.resource_store import open_resource_store
-    from shared.adapters.local.secrets import load_secrets
-    from shared.adapters.local.signing import UrlSigner
-    from shared.adapters.local.upload_area import LocalUploadArea
-    from shared.adapters.local.work_queue import open_work_queues
-
     folder, clock = settings.data_dir, SystemClock()
     signer = UrlSigner(load_secrets(folder).url_signing_key, clock)
     environments = LocalEnvironmentBuilder(folder / "environments", settings.package_index_url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from shared.adapters.targets import TargetsByCompute
@@ -72,6 +73,9 @@ def targets(settings: Settings, own: DeploymentTarget, aks: Callable[[str], Logi
 
     def opener(compute: Compute) -> Callable[[], DeploymentTarget]:
         def open_target() -> DeploymentTarget:
+            if find_spec("lightkube") is None:
+                remedy = "install the extra `kubernetes` where Slipway runs"
+                raise NotSupported(f"{compute.name}: no client for clusters is installed", remedy=remedy)
             from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
             from shared.adapters.kubernetes.target import KubernetesTarget
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.config_intake import ConfigIntake
-from shared.controllers.loop import Loop, WorkMessage
+from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
 from shared.deployments.endpoint_keys import EndpointKeys
@@ -26,6 +26,7 @@ from shared.packaging.optimizations import Optimizations
 from shared.packaging.profiles import Profiles
 from shared.ports import (
     ResourceQuery,
+    WorkMessage,
 )
 from shared.reactions import reactions_to
 from shared.registry.garbage import Collection
@@ -87,8 +88,9 @@ class ControlPlane:
         cause = Cause(actor="look_again", type="timer", id="look_again")
         await self.intake.take_up(cause)
         await self.config_intake.take_up(cause)
-        await self._prune_endpoints()
-        return await self.loop.enqueue_overdue(sorted(CONTROLLERS))
+        count = await self.loop.enqueue_overdue(sorted(CONTROLLERS))
+        await self._prune_endpoints()  # last: a cluster that does not answer keeps nothing else from being looked at
+        return count
 
     async def _prune_endpoints(self) -> None:
         """What runs for an endpoint that was deleted goes."""

@@ -47,13 +47,22 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         status.conditions = with_condition(status.conditions, _available(False, error.code, str(error), deps))
         return Outcome(status, unfinished=True, look_again_after_s=LOOK_S * 10)
     status.scoring_uri, status.target = seen.scoring_uri, endpoint.compute or "local"
-    status.phase = ProvisioningState.SUCCEEDED if seen.ready else ProvisioningState.UPDATING
-    message = f"requests are taken at {seen.scoring_uri}" if seen.ready else "its router is being started"
-    message = message if seen.scoring_uri else "it has no deployments yet"
-    status.conditions = with_condition(
-        status.conditions, _available(seen.ready, "RouterReady" if seen.ready else "RouterStarting", message, deps)
-    )
+    status.phase, reason, message = _said(seen)
+    status.conditions = with_condition(status.conditions, _available(seen.ready, reason, message, deps))
     return Outcome(status, unfinished=True, look_again_after_s=_look_s(endpoint.deployments, seen))
+
+
+def _said(seen: ObservedEndpoint) -> tuple[ProvisioningState, str, str]:
+    """What is told of an endpoint: its state, a reason and a message."""
+    if seen.problem:
+        return ProvisioningState.FAILED, "RouterFailed", seen.problem
+    if not seen.scoring_uri:
+        what = "it has no deployments yet"
+    else:
+        what = f"requests are taken at {seen.scoring_uri}" if seen.ready else "its router is being started"
+    if seen.ready:
+        return ProvisioningState.SUCCEEDED, "RouterReady", what
+    return ProvisioningState.UPDATING, "RouterStarting", what
 
 
 def _look_s(desired: Sequence[DesiredDeployment], seen: ObservedEndpoint) -> float:

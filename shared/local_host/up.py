@@ -116,10 +116,7 @@ async def _run(
             if event.subject.startswith(WATCHED_SUBJECTS):
                 await grid.enqueue("storage", [event])
 
-        watchers = [
-            UploadWatcher(data_dir, on_blob_created),
-            UploadWatcher(data_dir, on_blob_created, container="config"),
-        ]
+        watchers = [UploadWatcher(data_dir, on_blob_created, container=name) for name in ("uploads", "config")]
         app = _web_app(functions_host, data_dir, grid, secrets, on_blob_created)
         runner = await _serve(app, sock, parts)
         await functions_host.start()

@@ -112,6 +112,7 @@ class ObservedEndpoint:
 
     scoring_uri: str
     ready: bool  # whether requests are taken
+    problem: str = ""  # why requests are not taken; "" while it is on its way, or for none
     deployments: Mapping[str, ObservedDeployment] = field(default_factory=dict)
 
 

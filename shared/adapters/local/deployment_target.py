@@ -31,6 +31,7 @@ from shared.packaging.server_packages import ROOT, server_path
 from shared.ports import DesiredDeployment, DesiredEndpoint, ObservedDeployment, ObservedEndpoint
 
 ROUTER = "router"
+MAX_FAILURES = 3  # ends of the router in a row before that is said; it is started again all the same
 HOLD_TIMEOUT_S = 60.0  # that a request waits for a process, where it may have to be started first
 COLLECTED = "collected"  # beside the endpoints' folder: production data outlive the endpoint
 PASSED = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
@@ -71,9 +72,9 @@ class LocalTarget:
             rest = with_ready(idle[one.name], found[one.name].ready, one, time.time())
             write_rest(place / "idle" / f"{one.name}.json", None if one.idle_timeout_s is None else rest)
         write_json(config, {**self._routes(place, desired, observed, ports, idle), **access})
-        port = ports.port(ROUTER)
-        is_ready = ROUTER in observed and observed[ROUTER].phase == ProcessPhase.READY
-        self._seen[desired.name] = ObservedEndpoint(f"http://127.0.0.1:{port}/score", is_ready, found)
+        is_ready, problem = routed(observed.get(ROUTER))
+        uri = f"http://127.0.0.1:{ports.port(ROUTER)}/score"
+        self._seen[desired.name] = ObservedEndpoint(uri, is_ready, problem, found)
         return self._seen[desired.name]
 
     def _supervisor(self, place: Path) -> Supervisor:
@@ -231,6 +232,16 @@ def _collecting(one: DesiredDeployment, folder: Path) -> dict[str, str]:
     if f"{PREFIX}COLLECTIONS" not in one.environ or is_placed:
         return dict(one.environ)
     return {**one.environ, f"{PREFIX}COLLECT_DIR": str(folder)}
+
+
+def routed(router: ObservedProcess | None) -> tuple[bool, str]:
+    """Whether the router takes requests, and why not when it ends again and again."""
+    if router is None or router.phase == ProcessPhase.READY:
+        return router is not None, ""
+    if router.failures < MAX_FAILURES:
+        return False, ""
+    last = router.log_tail.strip().rpartition("\n")[2]
+    return False, f"its router ended {router.failures} times: {router.exit}: {last}"[:1000]
 
 
 def _observed(
