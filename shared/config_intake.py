@@ -6,9 +6,10 @@ import logging
 from collections.abc import Sequence
 
 from shared.commit import Current, Draft
-from shared.controllers.loop import Loop, WorkMessage
+from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
 from shared.errors import SlipwayError
+from shared.ports import WorkMessage
 from shared.resources.base import Cause, ResourceKey
 from shared.resources.sync import KIND, REF_KIND, RefStatus, SyncPhase, SyncSpec, SyncStatus, Trigger, sync_id
 from shared.syncing.blob_tree import CONFIG, CONFIG_PROVENANCE, state_of

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.commit import Current, Draft
-from shared.controllers.loop import Loop, WorkMessage
+from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
 from shared.errors import BadRequest, NotFound, SlipwayError, Unauthorized
+from shared.ports import WorkMessage
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.git_repository import GitRepository
 from shared.resources.sync import KIND, SyncPhase, SyncSpec, SyncStatus, Trigger, sync_id

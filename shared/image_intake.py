@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from shared.commit import Current, Draft
-from shared.controllers.loop import Loop, WorkMessage
+from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
 from shared.environments.versions import EnvironmentVersions
 from shared.errors import BadRequest
 from shared.events.types import IMAGE_PUSHED
-from shared.ports import ResourceQuery
+from shared.ports import ResourceQuery, WorkMessage
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.build import BUILD_TERMINAL
 from shared.resources.environment_build import KIND as BUILD_KIND

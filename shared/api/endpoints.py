@@ -8,10 +8,9 @@ from shared.api.message import ApiRequest, ApiResponse
 from shared.api.work import newest_first
 from shared.bootstrap import ControlPlane
 from shared.controllers.endpoint import deployments_of, desired_endpoint
-from shared.controllers.loop import WorkMessage
 from shared.deployments.live_traffic import patch_traffic
 from shared.errors import NotFound, NotSupported
-from shared.ports import DeploymentPlanner, ResourceQuery
+from shared.ports import DeploymentPlanner, ResourceQuery, WorkMessage
 from shared.resources.base import Resource, ResourceKey, is_valid_name
 from shared.resources.endpoint_status import OnlineEndpointStatus
 from shared.resources.online_endpoint import KIND

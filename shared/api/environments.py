@@ -7,10 +7,9 @@ import json
 from shared.api.documents import environments as doc
 from shared.api.message import ApiRequest, ApiResponse
 from shared.bootstrap import ControlPlane
-from shared.controllers.loop import WorkMessage
 from shared.errors import BadRequest, NotFound
 from shared.packaging.sbom import packages_of_lock, sbom
-from shared.ports import ANY_KIND, ResourceQuery
+from shared.ports import ANY_KIND, ResourceQuery, WorkMessage
 from shared.resources.base import Resource, is_valid_name
 from shared.resources.build import BuildStatus
 from shared.resources.environment import KIND

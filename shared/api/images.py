@@ -8,7 +8,7 @@ from shared.api.documents import images as doc
 from shared.api.message import ApiRequest, ApiResponse
 from shared.api.work import newest_first
 from shared.bootstrap import ControlPlane
-from shared.controllers.loop import WorkMessage
+from shared.ports import WorkMessage
 from shared.resources.base import Resource
 from shared.resources.image import KIND, ImageStatus
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from shared.api.message import ApiRequest, ApiResponse
 from shared.bootstrap import ControlPlane
-from shared.controllers.loop import WorkMessage
-from shared.ports import ResourceQuery
+from shared.ports import ResourceQuery, WorkMessage
 from shared.resources.base import Document, Resource
 
 Shown = Callable[[Resource], Document]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from shared.controllers.endpoint import Wanted, wanted
 from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.events import types
-from shared.ports import ObservedDeployment
+from shared.ports import ObservedDeployment, wake
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
 from shared.resources.endpoint_status import OnlineDeploymentStatus, ProvisioningState
 from shared.resources.online_endpoint import KIND as ENDPOINT
@@ -23,7 +21,7 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     endpoint, _, name = resource.name.partition(".")
     if status.observed_generation != resource.generation:
         status.phase = ProvisioningState.UPDATING
-        await deps.queue.send(json.dumps({"kind": ENDPOINT, "name": endpoint, "attempt": 1}), delay_s=0)
+        await wake(deps.queue, ResourceKey(ENDPOINT, endpoint))
     status.observed_generation = resource.generation
     asked = await wanted(resource, deps, cause)
     status.model, status.environment = asked.model, asked.environment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from shared.compute_settings import compute_of, load_computes
@@ -11,7 +10,7 @@ from shared.deployments.compute import compute_name, container_desired
 from shared.environments.versions import EnvironmentVersions
 from shared.errors import Invalid
 from shared.packaging.images import Images
-from shared.ports import ContainerDesired
+from shared.ports import ContainerDesired, wake
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.build import BuildPhase
 from shared.resources.declared import DeclaredSpec
@@ -60,5 +59,5 @@ async def _image(model: Resource, environment: Resource, platform: str, deps: De
     found = await deps.store.read(ResourceKey(IMAGE, identity))
     if found is None:
         found = await images.package(*made, [platform], "", cause)
-        await deps.queue.send(json.dumps({"kind": IMAGE, "name": found.name, "attempt": 1}), delay_s=0)
+        await wake(deps.queue, found.key)
     return found

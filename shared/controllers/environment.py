@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Sequence
 
 from shared.commit import Current, Draft
@@ -15,7 +14,7 @@ from shared.environments.resolve import resolve
 from shared.environments.wanted import wanted_of
 from shared.errors import Permanent
 from shared.events import types
-from shared.ports import ResourceQuery
+from shared.ports import ResourceQuery, wake
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, with_condition
 from shared.resources.build import BuildPhase, BuildStatus, StoredText
 from shared.resources.declared import DeclaredSpec
@@ -190,8 +189,7 @@ class _Version:
             return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
 
         await self.deps.committer.transact((key,), change, self.cause)
-        message = {"kind": key.kind, "name": key.name, "attempt": 1}
-        await self.deps.queue.send(json.dumps(message), delay_s=0)
+        await wake(self.deps.queue, key)
         self.status.phase = EnvironmentPhase.QUEUED
         return Outcome(self.status, unfinished=True, look_again_after_s=FOLLOW_S / 2)
 

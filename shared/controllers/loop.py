@@ -5,10 +5,8 @@ A message only says "look at this resource": coming twice, late, out of order or
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -17,7 +15,7 @@ from shared.controllers.outcome import Deps, Outcome
 from shared.controllers.table import controller_of
 from shared.errors import Invalid, NotFound, Retryable, SlipwayError
 from shared.events import types
-from shared.ports import ResourceQuery
+from shared.ports import ResourceQuery, WorkMessage
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, Status, with_condition
 
 log = logging.getLogger(__name__)
@@ -29,33 +27,11 @@ LISTINGS: tuple[Literal["heads", "versions"], ...] = ("heads", "versions")
 STALLED = "Stalled"  # the condition of a resource that waits for a re-drive (kstatus' name for it)
 
 
-@dataclass(frozen=True, slots=True)
-class WorkMessage:
-    """What is in the work queue."""
-
-    key: ResourceKey
-    attempt: int = 1  # which try this is since the last success
-    until: str = ""  # look_again_at of the resource when the chain of messages began that this one goes on with; "" for
-    # one that begins a chain
-
-    def dump(self) -> str:
-        """The message's text."""
-        version = {} if self.key.version is None else {"version": self.key.version}
-        until = {"until": self.until} if self.until else {}
-        said = {"kind": self.key.kind, "name": self.key.name, **version, "attempt": self.attempt, **until}
-        return json.dumps(said)
-
-    @classmethod
-    def load(cls, text: str) -> WorkMessage:
-        """The message of a text. Raises Invalid for anything else, and for kinds that nothing reconciles."""
-        try:
-            document = json.loads(text)
-            version = document.get("version")
-            key = ResourceKey(str(document["kind"]), str(document["name"]), None if version is None else str(version))
-            controller_of(key.kind)
-            return cls(key, int(document.get("attempt", 1)), str(document.get("until", "")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Invalid(f"not a work message: {text[:200]!r}", remedy='send {"kind": ..., "name": ...}') from error
+def _loaded(text: str) -> WorkMessage:
+    """The message. Raises Invalid for none, and for kinds that nothing reconciles."""
+    message = WorkMessage.load(text)
+    controller_of(message.key.kind)
+    return message
 
 
 def backoff_s(attempt: int, base_s: float) -> float:
@@ -130,7 +106,7 @@ class Loop:
     async def work(self, text: str, message_id: str) -> None:
         """Handle one message of the work queue. A retryable failure goes back into the queue with a back-off; the last
         one, and a permanent one, becomes a condition. Raises Invalid for a message that is none."""
-        message = WorkMessage.load(text)
+        message = _loaded(text)
         cause = Cause(actor="reconcile", type="message", id=message_id)
         try:
             await self.look_at(message.key, cause, until=message.until)
@@ -149,7 +125,7 @@ class Loop:
     async def poisoned(self, text: str, message_id: str) -> None:
         """Handle a message that the host gave up on (the function crashed each time): its resource stalls."""
         try:
-            message = WorkMessage.load(text)
+            message = _loaded(text)
         except Invalid as error:
             log.error("dropped a poison message %s: %s", message_id, error.message)
             return

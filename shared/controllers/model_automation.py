@@ -7,7 +7,6 @@ the version: doing a step again finds it done.
 from __future__ import annotations
 
 import hashlib
-import json
 
 from shared.controllers.curated import curated_environment
 from shared.controllers.outcome import Deps, Outcome
@@ -16,6 +15,7 @@ from shared.errors import Permanent
 from shared.packaging.optimizations import Optimizations
 from shared.packaging.profiles import ProfileAsked, Profiles
 from shared.packaging.samples import own_sample
+from shared.ports import wake
 from shared.registry.keys import version_key
 from shared.registry.models import split_reference
 from shared.resources.automation import Automation, OptimizeSection, ProfileSample, ProfileSection
@@ -152,7 +152,7 @@ class _Steps:
         )
         self._automation.optimization_id = made.name
         self._say("Optimized", ConditionStatus.UNKNOWN, "Pending", f"see optimization {made.name}")
-        await self._wake(made.key)
+        await wake(self._deps.queue, made.key)
 
     def _optimized(self, status: ConditionStatus, reason: str, message: str) -> float:
         self._automation.is_optimized = True
@@ -206,7 +206,7 @@ class _Steps:
         made = await profiles.ask(model, asked, self._cause, profile_id=f"p-{self._id}")
         self._automation.profile_id = made.name
         self._say("Profiled", ConditionStatus.UNKNOWN, "NotStarted", f"see profile {made.name}")
-        await self._wake(made.key)
+        await wake(self._deps.queue, made.key)
         return LOOK_S
 
     async def _environment(self, named: str, environments: EnvironmentVersions) -> Resource:
@@ -223,10 +223,6 @@ class _Steps:
 
     def _say(self, type_: str, status: ConditionStatus, reason: str, message: str) -> None:
         _note(self._status, self._deps, type_, status, reason, message)
-
-    async def _wake(self, key: ResourceKey) -> None:
-        """Have it looked at now; were the message lost, the timer would."""
-        await self._deps.queue.send(json.dumps({"kind": key.kind, "name": key.name, "attempt": 1}))
 
 
 _SETTLED = frozenset({EnvironmentPhase.SUCCEEDED, EnvironmentPhase.FAILED, EnvironmentPhase.CANCELED})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from shared.commit import Committer, Current, Draft
 from shared.deployments.credentials import Token, current, token_of
 from shared.errors import Invalid, NotFound
 from shared.events import types
-from shared.ports import EndpointCredentialStore, WorkQueue
+from shared.ports import EndpointCredentialStore, WorkQueue, wake
 from shared.resources.base import Cause, Resource
 from shared.resources.declared import DeclaredSpec
 from shared.resources.endpoint_credentials import EndpointCredentials, KeyType
@@ -64,4 +63,4 @@ class EndpointKeys:
 
         (after,) = await self.committer.transact((endpoint.key,), change, cause)
         await kept_of(after, self.store)
-        await self.queue.send(json.dumps({"kind": endpoint.kind, "name": endpoint.name, "attempt": 1}), delay_s=0)
+        await wake(self.queue, endpoint.key)

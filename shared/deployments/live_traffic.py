@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from shared.commit import Committer, Current, Draft, TransactionalStore
 from shared.deployments.traffic import with_traffic
 from shared.errors import NotFound
 from shared.events import types
-from shared.ports import ANY_KIND, ResourceQuery, WorkQueue
+from shared.ports import ANY_KIND, ResourceQuery, WorkQueue, wake
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.declared import deployment_name
 from shared.resources.endpoint_status import OnlineEndpointStatus
@@ -55,7 +54,7 @@ async def patch_traffic(
         return (Draft.of(found, status=changed.model_dump(mode="json"), unfinished=True, events=events),)
 
     await committer.transact((key,), change, cause)
-    await queue.send(json.dumps({"kind": ENDPOINT, "name": endpoint, "attempt": 1}), delay_s=0)
+    await wake(queue, key)
     found = await store.read(key)
     if found is None:
         raise NotFound(f"there is no endpoint {endpoint[:80]!r}", remedy="`slipway endpoint list` shows all")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -11,7 +10,7 @@ from shared.deployments.live_traffic import deployment_names, shifted
 from shared.deployments.rollouts import Rollouts
 from shared.deployments.traffic import with_traffic
 from shared.errors import Fault, Invalid, NotFound
-from shared.ports import ResourceQuery, WorkQueue
+from shared.ports import ResourceQuery, WorkQueue, wake
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.declared import deployment_name
 from shared.resources.endpoint_status import OnlineDeploymentStatus, OnlineEndpointStatus, ProvisioningState
@@ -40,10 +39,10 @@ class Rollback:
         for rollout in running:
             if rollout.status.get("phase") != RolloutPhase.ROLLING_BACK:
                 await self._rollouts.ask(rollout.name, RolloutRequest.ABORT, cause)
-            await self._look_at(rollout.key)
+            await wake(self._queue, rollout.key)
         if not running:
             await self._give_back(name, cause, "")
-        await self._look_at(ResourceKey(ENDPOINT, name))
+        await wake(self._queue, ResourceKey(ENDPOINT, name))
         return await self._read(ResourceKey(ENDPOINT, name))
 
     async def rollout(self, name: str, cause: Cause) -> Resource:
@@ -54,12 +53,12 @@ class Rollback:
         if phase not in TERMINAL:
             if phase != RolloutPhase.ROLLING_BACK:
                 rollout = await self._rollouts.ask(name, RolloutRequest.ABORT, cause)
-            await self._look_at(rollout.key)
+            await wake(self._queue, rollout.key)
             return rollout
         if phase not in (RolloutPhase.SUCCEEDED, RolloutPhase.FAILED):
             raise Invalid(f"the rollout {name} is {phase}: the stable deployment has its traffic already")
         await self._give_back(spec.endpoint_name, cause, name)
-        await self._look_at(ResourceKey(ENDPOINT, spec.endpoint_name))
+        await wake(self._queue, ResourceKey(ENDPOINT, spec.endpoint_name))
         return rollout
 
     async def _under_way(self, endpoint: str) -> list[Resource]:
@@ -97,9 +96,6 @@ class Rollback:
                 status = OnlineDeploymentStatus.model_validate(one.status)
                 found[name] = "has failed" if status.phase == ProvisioningState.FAILED else ""
         return found
-
-    async def _look_at(self, key: ResourceKey) -> None:
-        await self._queue.send(json.dumps({"kind": key.kind, "name": key.name, "attempt": 1}), delay_s=0)
 
     async def _read(self, key: ResourceKey) -> Resource:
         found = await self._store.read(key)

@@ -38,6 +38,7 @@ from shared.ports.planning import DeploymentPlan, DeploymentPlanner, FieldChange
 from shared.ports.profiling import ModelProfiler, ProfileProgress, ProfileRequest
 from shared.ports.sources import ModelSource, SourceObject
 from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write
+from shared.ports.work_message import WorkMessage, wake
 
 __all__ = [
     "ANY_KIND",
@@ -93,6 +94,8 @@ __all__ = [
     "StoredArtifact",
     "Subscription",
     "UploadArea",
+    "WorkMessage",
     "WorkQueue",
     "Write",
+    "wake",
 ]

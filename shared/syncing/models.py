@@ -12,6 +12,7 @@ from typing import Any
 from shared.commit import Current, Draft
 from shared.errors import AlreadyExists, Invalid, NotFound
 from shared.paths import is_remote
+from shared.ports import wake
 from shared.registry.adoption import check_age
 from shared.registry.completion import completed_by_files
 from shared.registry.keys import head_key, tombstone_key, version_key
@@ -151,7 +152,7 @@ class ModelApplier:
             return (Draft(key, spec.model_dump(mode="json"), status, unfinished=True),)
 
         if await world.committer.transact((key,), change, self._cause):
-            await world.queue.send(json.dumps({"kind": UPLOAD, "name": upload_id, "attempt": 1}))
+            await wake(world.queue, key)
             return file.outcome(FileResult.CREATED, f"its files are being brought: see upload {upload_id}")
         found = await world.store.read(key)
         if found is None:

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from shared.bootstrap import ControlPlane
-from shared.controllers.loop import WorkMessage
 from shared.errors import Invalid
-from shared.ports import ResourceQuery
+from shared.ports import ResourceQuery, WorkMessage
 from shared.resources.base import Resource, ResourceKey
 from shared.resources.upload import UploadPhase
 from tests.plane import CAUSE, MANIFEST, blob_created, drop, events_of, make_plane, plane, stage
