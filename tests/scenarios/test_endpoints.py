@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,24 +53,26 @@ def base() -> dict[str, str | bytes]:
     return {"endpoint.yml": ENDPOINT, "model.yml": MODEL, "model.onnx": model}
 
 
-async def look(plane: ControlPlane) -> None:
+async def look(plane: ControlPlane, kinds: Sequence[str] = KINDS) -> None:
     """Look at everything unfinished, as its messages do."""
     from datetime import UTC, datetime
 
-    for kind in KINDS:
+    for kind in kinds:
         versions = "versions" if kind == "environment" else "heads"
         query = ResourceQuery(kind, versions=versions, unfinished_before=datetime(2100, 1, 1, tzinfo=UTC))  # type: ignore[arg-type]
         for one in (await plane.deps.store.list_resources(query)).items:
             await plane.loop.look_at(one.key, CAUSE)
 
 
-async def until(plane: ControlPlane, is_so: Callable[[Any], bool], timeout_s: float = 90) -> Any:
+async def until(
+    plane: ControlPlane, is_so: Callable[[Any], bool], timeout_s: float = 90, kinds: Sequence[str] = KINDS
+) -> Any:
     """The endpoint when it is so."""
     found: Any = None
     try:
         async with asyncio.timeout(timeout_s):
             while not is_so(found := await call(plane, "get_endpoint", 200, name="live")):
-                await look(plane)
+                await look(plane, kinds)
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise AssertionError(json.dumps(found, indent=1)) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from shared.syncing.tree import SourceTree
 from tests.doubles.kubernetes import KubernetesDouble, kubernetes_double
 from tests.doubles.registry import registry_double
 from tests.plane import CAUSE, events_of
-from tests.scenarios.test_endpoints import KINDS
+from tests.scenarios import test_endpoints as endpoints
+from tests.scenarios.test_endpoints import states
 from tests.scenarios.test_environments import SOURCE
 from tests.scenarios.test_images import call, prepared
 
@@ -63,31 +65,7 @@ async def declare(plane: ControlPlane, files: dict[str, str], *, prune: bool = F
         assert outcome.result != "refused" or (prune and outcome.kind in ("model", "environment")), outcome
 
 
-async def look(plane: ControlPlane) -> None:
-    from datetime import UTC, datetime
-
-    from shared.ports import ResourceQuery
-
-    for kind in ("image", *KINDS):
-        query = ResourceQuery(kind, versions="heads", unfinished_before=datetime(2100, 1, 1, tzinfo=UTC))
-        for one in (await plane.deps.store.list_resources(query)).items:
-            await plane.loop.look_at(one.key, CAUSE)
-
-
-async def until(plane: ControlPlane, is_so: Callable[[Any], bool], timeout_s: float = 120) -> Any:
-    found: Any = None
-    try:
-        async with asyncio.timeout(timeout_s):
-            while not is_so(found := await call(plane, "get_endpoint", 200, name="live")):
-                await look(plane)
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise AssertionError(json.dumps(found, indent=1)) from None
-    return found
-
-
-def states(found: Any) -> dict[str, str]:
-    return {one["name"]: one["provisioning_state"] for one in found["deployments"]}
+until = partial(endpoints.until, kinds=("image", *endpoints.KINDS), timeout_s=120)
 
 
 async def test_a_declared_endpoint_runs_on_the_cluster_and_leaves_it(
