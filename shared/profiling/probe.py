@@ -17,6 +17,7 @@ from shared.resources.profile import LoadPoint
 
 GB = 2**30
 SATURATION_CONCURRENCY = 8
+WARMING_BYTES = 4 * 2**20  # that a server may grow by while a load runs, without a leak: its allocator takes that much
 WARM_UP_S = 0.5  # before each open loop: after another CPU or rate the first answers are different ones
 STEADY_TIMEOUT_S = 8.0
 _SAMPLE_S = 0.25
@@ -121,10 +122,12 @@ async def _watch(server: Server, memory: list[tuple[float, float]]) -> None:
 
 def leak_suspected(points: Sequence[LoadPoint]) -> tuple[bool, float]:
     """Whether memory grew steadily, and by how many bytes per request (the median of the open loops): a leak where that
-    would fill a tenth of the peak again within 10,000 requests. (False, 0) without open loops."""
-    found = sorted(p.growth_in_bytes_per_query for p in points if p.offered_queries_per_second and not p.overloaded)
-    if not found:
+    would fill a tenth of the peak again within 10,000 requests, and was more than allocators take while they warm up.
+    (False, 0) without open loops."""
+    loops = [point for point in points if point.offered_queries_per_second and not point.overloaded]
+    if not loops:
         return False, 0.0
-    growth = percentile(found, 50)
+    growth = percentile(sorted(point.growth_in_bytes_per_query for point in loops), 50)
+    seen_bytes = percentile(sorted(point.growth_in_bytes_per_query * point.total_queries for point in loops), 50)
     peak = max(point.peak_memory_in_gb for point in points) * GB
-    return growth * 10_000 > 0.1 * peak, growth
+    return growth * 10_000 > 0.1 * peak and seen_bytes > WARMING_BYTES, growth
