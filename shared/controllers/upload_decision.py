@@ -14,7 +14,7 @@ from shared.registry.completion import MAX_FILES, wants_unpacking
 from shared.resources.model import ModelDeclaration, ModelType
 from shared.resources.upload import UploadPhase, UploadSpec, UploadStatus
 
-LOOK_AGAIN_S = 300.0  # a waiting upload is woken by the arrival of files; this is for arrivals nobody heard of
+LOOK_AGAIN_S = 30.0  # a waiting upload is woken by the arrival of files; this is for arrivals nobody heard of
 
 
 @dataclass(frozen=True, slots=True)

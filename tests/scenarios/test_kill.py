@@ -105,7 +105,11 @@ def all_of(versions: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 async def check_end(host: LocalHost, load: Load, receiver: Receiver) -> None:
     """What holds once the host was left alone: everything that was dropped is registered, everything is announced."""
-    await wait_until(lambda: not host.uploads(), 120, f"the upload folder is clean: {host.uploads()}", poll_s=0.25)
+    try:
+        await wait_until(lambda: not host.uploads(), 120, "the upload folder is clean", poll_s=0.25)
+    except AssertionError:
+        await tell_what_is_left(host)
+        raise
     versions = await check_promises(load, "at the end")
     registered = {file["sha256"] for version in all_of(versions) for file in version["files"]}
     assert registered == load.promises.dropped | set(load.promises.accepted)
@@ -116,3 +120,14 @@ async def check_end(host: LocalHost, load: Load, receiver: Receiver) -> None:
         ids.setdefault(event["subject"], set()).add(event["id"])
     assert {subject for subject, found in ids.items() if len(found) > 1} == set()
     host.check_databases()
+
+
+async def tell_what_is_left(host: LocalHost) -> None:
+    """Whether the host still runs, the files that are left, and the uploads that are not done: who reads a failure
+    asks for these."""
+    print(f"exit code of the host: {host.process.poll()}; left in the folder: {host.uploads()}")
+    async with host.client() as http, http.get("/api/uploads?limit=100") as answer:
+        uploads = (await answer.json())["items"]
+    for upload in uploads:
+        if upload["phase"] != "Completed":
+            print(upload)

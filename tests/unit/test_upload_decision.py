@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.controllers.upload_decision import (
+    LOOK_AGAIN_S,
     Clean,
     Fail,
     Observation,
@@ -122,7 +123,11 @@ def test_once_the_files_are_stored_nothing_but_registering_follows() -> None:
 
 def test_waiting_names_what_is_missing_and_ends_at_the_deadline() -> None:
     step = decide(UploadStatus(phase="Pending"), spec(files=["m.onnx", "vocab.txt"]), seen(blob("m.onnx")), SETTLE_S)
-    assert step == Wait(("vocab.txt",), 100.0)
+    assert step == Wait(("vocab.txt",), LOOK_AGAIN_S)
+    near = seen(blob("m.onnx"), now=NOW + timedelta(seconds=97))
+    assert decide(UploadStatus(phase="WaitingForFiles"), spec(files=["m.onnx", "vocab.txt"]), near, SETTLE_S) == Wait(
+        ("vocab.txt",), 3.0
+    )
     late = decide(UploadStatus(phase="WaitingForFiles"), spec(), seen(now=NOW + timedelta(seconds=100)), SETTLE_S)
     assert late == Fail(missing=("m.onnx",))
 
@@ -137,7 +142,7 @@ def test_a_dropped_folder_registers_only_once_it_is_quiet() -> None:
 
 def test_an_mlflow_model_needs_its_mlmodel_file() -> None:
     step = decide(UploadStatus(phase="Pending"), spec(), seen(blob("f/a"), path="f", type="mlflow_model"), SETTLE_S)
-    assert step == Wait(("f/MLmodel",), 100.0)
+    assert step == Wait(("f/MLmodel",), LOOK_AGAIN_S)
 
 
 def test_files_beside_the_path_are_not_part_of_the_model() -> None:
