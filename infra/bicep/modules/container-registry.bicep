@@ -47,6 +47,3 @@ output id string = registry.id
 
 @description('Name of the registry.')
 output name string = registry.name
-
-@description('Host that images are pulled from.')
-output loginServer string = registry.properties.loginServer
