@@ -40,4 +40,5 @@ METRIC = Metric(
     "drift",
     "Szekely and Rizzo, 'Energy statistics', 2013; divided by the root of the baseline's standard deviation",
     numerical=_numbers,
+    usual=0.1,
 )

@@ -88,4 +88,5 @@ METRIC = Metric(
     unit="p-value",
     numerical=_numbers,
     least_effect=0.05,
+    usual=0.05,
 )

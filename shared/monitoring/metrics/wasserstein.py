@@ -66,4 +66,5 @@ METRIC = Metric(
     unit="standard deviations",
     numerical=_numbers,
     thresholds={"slipway numerical": 0.1, "azureml numerical": 0.1},
+    usual=0.1,
 )

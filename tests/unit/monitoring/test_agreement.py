@@ -1,4 +1,4 @@
-"""Metrics agree with SciPy and scikit-learn to 1e-9 where these define the same, with ties, outliers and unequal sizes."""
+"""Metrics agree with SciPy and scikit-learn to 1e-9 where these define the same: ties, outliers, unequal sizes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from scipy.spatial import distance as scipy_distance
 from sklearn import metrics as sk
 
 from shared.monitoring.arrays import Floats
-from shared.monitoring.metrics import chi_squared, energy, jensen_shannon, kolmogorov_smirnov, population_stability
+from shared.monitoring.metrics import (
+    energy,
+    jensen_shannon,
+    kolmogorov_smirnov,
+    population_stability,
+    wasserstein,
+)
 from shared.monitoring.metrics import special as ours
-from shared.monitoring.metrics import wasserstein
 from shared.monitoring.metrics.bins import equal_width_edges, number_counts
 from shared.monitoring.metrics.metric import Found
 from shared.monitoring.metrics.table import METRICS, metrics_of
