@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from tests.benchmarks import (
     cli_start,
     cold_start,
+    drift,
     environments,
     event_latency,
     optimization,
@@ -33,6 +34,7 @@ from tests.benchmarks.report import ROOT, Result, conditions, load_average, save
 BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
     "cli-start": cli_start.measure,
     "cold-start": cold_start.measure,
+    "drift": drift.measure,
     "environments": environments.measure,
     "event-latency": event_latency.measure,
     "optimization": optimization.measure,
