@@ -4,10 +4,8 @@ larger than memory should be asked for."""
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -36,10 +34,20 @@ for _ in range(int(sys.argv[2])):
     run(request)
     print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu]))
 """
+# A small process starts each one: until it has replaced itself, a process counts as large as the one that forked it.
+LAUNCHER = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, used = os.wait4(process.pid, 0)
+wall = time.perf_counter() - began
+print(json.dumps({"wall_s": wall, "cpu_s": used.ru_utime + used.ru_stime, "memory_bytes": used.ru_maxrss * 1024,
+                  "code": os.waitstatus_to_exitcode(status)}))
+"""
 READ = """
 import sys
 import pyarrow.parquet as pq
-for batch in pq.ParquetFile(sys.argv[1]).iter_batches(131072, use_threads=False):
+for batch in pq.ParquetFile(sys.argv[1], pre_buffer=False).iter_batches(131072, use_threads=False):
     pass
 """
 
@@ -118,17 +126,18 @@ def _worker(request: Path) -> list[str]:
 
 def _run(line: Sequence[str], codes: Sequence[int] = (0,)) -> Run:
     """Raises RuntimeError when it ends with another exit code."""
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        line, cwd=ROOT, env=clean_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", LAUNCHER, *line],
+        cwd=ROOT,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in codes:
-        raise RuntimeError(f"{line[:4]} ended with {process.returncode}: {said[-500:]!r}")
-    return Run(time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+    found = json.loads(done.stdout)
+    if found.pop("code") not in codes:
+        raise RuntimeError(f"{line[:4]} failed: {done.stderr[-500:]}")
+    return Run(**found)
 
 
 def _warm(base: Path, current: Path, times: int) -> list[list[float]]:

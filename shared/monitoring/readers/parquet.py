@@ -47,5 +47,7 @@ class ParquetReader:
         if found is None:
             texts = [one.name for one in self._arrow if type_of(one.type) is ColumnType.STRING]
             source = pa.OSFile(self._path)
-            found = self._local.file = pq.ParquetFile(source, metadata=self._metadata, read_dictionary=texts)
+            found = self._local.file = pq.ParquetFile(
+                source, metadata=self._metadata, read_dictionary=texts, pre_buffer=False
+            )
         return found

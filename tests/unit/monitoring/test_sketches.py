@@ -105,15 +105,34 @@ def test_a_stream_is_summarised_within_its_bound() -> None:
     assert np.abs(found - expected).max() <= np.log2(len(values) / BLOCK) / (2 * BLOCK) + 1e-4
 
 
-def test_a_column_with_more_values_than_are_kept_lays_edges_by_the_summary() -> None:
-    builder = ColumnBuilder(ColumnPlan("x", ColumnType.FLOAT, ("numerical",), keep=1_000))
-    for _ in range(5):
-        builder.add(pa.array(RNG.normal(size=20_000)))
-    found = builder.finish().numerical
-    assert builder.overflowed
+def test_a_column_with_more_values_than_are_kept_is_counted_exactly_at_its_edges() -> None:
+    parts = [RNG.normal(size=20_000) for _ in range(8)]
+    builder = ColumnBuilder(ColumnPlan("x", ColumnType.FLOAT, ("numerical",), keep=30_000))
+    for part in parts:
+        builder.add(pa.array(part))
+    found, everything = builder.finish().numerical, np.sort(np.concatenate(parts))
+    assert builder.again() is None
     assert found is not None
     assert found.values is None
-    assert found.edges[[0, -1]].tolist() == [found.moments.minimum, found.moments.maximum]
+    assert found.edges[[0, -1]].tolist() == [everything[0], everything[-1]]
+    assert found.less.tolist() == np.searchsorted(everything, found.edges, "left").tolist()
+    assert found.at_most.tolist() == np.searchsorted(everything, found.edges, "right").tolist()
+    assert (found.less[1:] - found.at_most[:-1]).max() <= 2 / BINS * len(everything)
+
+
+def test_a_column_that_changes_on_its_way_is_counted_again_at_better_edges() -> None:
+    values = np.arange(300_000.0) / 1_000  # as if sorted by time
+    builder = ColumnBuilder(ColumnPlan("x", ColumnType.FLOAT, ("numerical",), keep=30_000))
+    for start in range(0, 300_000, 20_000):
+        builder.add(pa.array(values[start : start + 20_000]))
+    plan = builder.again()
+    assert plan is not None
+    second = ColumnBuilder(plan)
+    second.add(pa.array(values))
+    found = second.finish().numerical
+    assert found is not None
+    assert (found.less[1:] - found.at_most[:-1]).max() <= 1.5 / BINS * len(values)
+    assert second.again() is None
 
 
 def test_nulls_nan_and_infinities_are_no_values() -> None:
