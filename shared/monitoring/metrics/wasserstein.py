@@ -38,7 +38,7 @@ def _of_values(first: Floats, second: Floats) -> float:
     if len(first) == len(second):
         return float(np.abs(first - second).mean())
     mine, theirs, widths = _steps(len(first), len(second))
-    return float(np.dot(np.abs(first[mine] - second[theirs]), widths))
+    return float((np.abs(first[mine] - second[theirs]) * widths).sum())
 
 
 @lru_cache(maxsize=4)

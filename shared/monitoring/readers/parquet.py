@@ -12,6 +12,8 @@ from shared.errors import Invalid
 from shared.monitoring.column_types import ColumnType, type_of
 from shared.monitoring.readers.reader import BATCH_ROWS, Reading, existing
 
+WHOLE_ROWS = 131_072  # of a file that is read in one batch: its columns are sorted once
+
 
 class ParquetReader:
     """A Parquet file, opened once by each thread that reads it."""
@@ -37,8 +39,9 @@ class ParquetReader:
         """Row group by row group."""
         held = self._arrow.names
         wanted = [name for name in (held if columns is None else columns) if name in held]
+        rows = self._metadata.num_rows if self._metadata.num_rows <= WHOLE_ROWS else BATCH_ROWS
         try:
-            yield from self._file().iter_batches(BATCH_ROWS, columns=wanted, use_threads=False)
+            yield from self._file().iter_batches(max(1, rows), columns=wanted, use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:
             raise Invalid(f"{self._path} cannot be read to its end: {error}", remedy="write the file anew") from error
 
