@@ -90,9 +90,10 @@ def categories_of(array: pa.Array) -> Categories:
         return Categories({}, array.null_count)
     if not pa.types.is_dictionary(array.type):
         array = _whole(array).dictionary_encode()
-    codes = array.indices
-    counted = np.bincount(codes.drop_null().to_numpy(), minlength=len(array.dictionary)) if len(array) else ()
-    values = array.dictionary
+    values, codes = array.dictionary, array.indices.to_numpy(zero_copy_only=False)
+    if array.indices.null_count:  # not drop_null: importing Arrow's functions takes longer than counting
+        codes = codes[~np.isnan(codes)].astype(np.int64)
+    counted = np.bincount(codes, minlength=len(values)) if len(codes) else np.zeros(len(values), np.int64)
     names = (
         values.to_pylist() if type_of(values.type) is ColumnType.STRING else _whole(values).cast("string").to_pylist()
     )
