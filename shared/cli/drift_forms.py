@@ -73,11 +73,10 @@ def _told(feature: FeatureResult) -> Iterator[MetricValue]:
 
 
 def _row(feature: FeatureResult, metric: MetricValue) -> Sequence[str]:
-    p = next((one.adjusted_p_value for one in feature.metrics if one.adjusted_p_value is not None), None)
     verdict = str(metric.verdict)
     if metric.verdict in (Verdict.FAILED, Verdict.NOT_ENOUGH_DATA):
         verdict = f"{verdict}: {metric.reason}"
-    cells = (_number(metric.value), _number(metric.threshold), _number(p), verdict)
+    cells = (_number(metric.value), _number(metric.threshold), _number(metric.adjusted_p_value), verdict)
     return (feature.name, feature.type, metric.metric, *cells)
 
 

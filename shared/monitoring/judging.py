@@ -49,7 +49,7 @@ def judged(
         effect=found.effect,
     )
     strict = compatibility == "azureml"
-    if found.p_value is not None and not strict:
+    if not strict:
         shown.adjusted_p_value = companion
     if shown.value is None:
         return shown.model_copy(update={"verdict": Verdict.FAILED, "reason": f"{metric.name} is {found.value}"})
