@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         _write(DataSet.model_validate_json(Path(given[0]).read_bytes()), given[1], given[2] if len(given) > 2 else "")
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error.name} is not installed\nTo do: pip install 'slipway[monitoring]'\n")
+        return 1
     except (SlipwayError, ValidationError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

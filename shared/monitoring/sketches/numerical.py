@@ -41,8 +41,12 @@ class NumericalSketch:
         if self.values is not None:
             less = np.searchsorted(self.values, edges, "left").astype(np.float64)
             return less, np.searchsorted(self.values, edges, "right").astype(np.float64)
-        if edges is self.edges or np.array_equal(edges, self.edges):
+        if edges is self.edges:
             return self.less.astype(np.float64), self.at_most.astype(np.float64)
+        if len(self.edges):
+            places = np.searchsorted(self.edges, edges).clip(max=len(self.edges) - 1)
+            if bool((self.edges[places] == edges).all()):
+                return self.less[places].astype(np.float64), self.at_most[places].astype(np.float64)
         return self._interpolated(edges)
 
     def _interpolated(self, edges: Floats) -> tuple[Floats, Floats]:
