@@ -13,15 +13,16 @@ from shared.monitoring.column_types import ColumnType, type_of
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+LARGEST = 1e140  # magnitude of a number: squares of larger ones cannot be added up
 NULLS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "#N/A", "NaT")  # texts that stand for no value
 
 
 class Numbers(NamedTuple):
     """The numbers of an array."""
 
-    values: Floats  # finite, sorted
+    values: Floats  # of magnitudes up to LARGEST, sorted
     nulls: int  # nulls and NaN
-    errors: int  # no finite numbers: infinities, and texts that are none
+    errors: int  # infinities and larger numbers, and texts that are none
 
 
 class Categories(NamedTuple):
@@ -35,10 +36,10 @@ def numbers_of(array: pa.Array) -> Numbers:
     """The array's numbers; its texts are read as numbers, times as seconds since 1970 (UTC). Other types: errors."""
     floats, errors = floats_of(array)
     ordered = np.sort(floats)
-    low, high = np.searchsorted(ordered, -np.inf, "right"), np.searchsorted(ordered, np.inf, "left")
+    low, high = np.searchsorted(ordered, -LARGEST, "left"), np.searchsorted(ordered, LARGEST, "right")
     valued = int(np.searchsorted(ordered, np.inf, "right"))  # NaN stands behind it
-    infinite = valued - int(high - low)
-    return Numbers(ordered[low:high], len(ordered) - valued - errors, errors + infinite)
+    too_large = valued - int(high - low)
+    return Numbers(ordered[low:high], len(ordered) - valued - errors, errors + too_large)
 
 
 def floats_of(array: pa.Array) -> tuple[Floats, int]:

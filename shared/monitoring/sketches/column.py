@@ -59,6 +59,7 @@ class ColumnPlan:
     forms: Collection[str]  # numerical, categorical, both, or neither: then nulls alone are counted
     edges: Floats | None = None  # of the baseline; None: laid from the column's own values
     keep: int = 0  # values that are kept themselves, at most
+    categories_needed: bool = False  # of production: what the baseline has as categories stays so, however many
 
 
 def forms_of(kind: ColumnType) -> tuple[str, ...]:
@@ -105,7 +106,8 @@ class ColumnBuilder:
         if not len(ordered):
             return
         first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        if len(first) > MAX_INTEGERS or len(categorical.counts) > MAX_INTEGERS:
+        many = len(first) > MAX_INTEGERS or len(categorical.counts) > MAX_INTEGERS
+        if many and not self.plan.categories_needed:
             self.sketch.categorical = None
             return
         counts = np.diff(np.append(first, len(ordered)))

@@ -253,3 +253,45 @@ def test_data_larger_than_what_is_kept_are_compared_the_same(tmp_path: Path, mon
         for name, value in _metrics(one).items():
             close = 5e-2 if name.endswith("test") else 1e-3
             assert _metrics(other)[name] == pytest.approx(value, abs=close), name
+
+
+def test_data_are_like_themselves_whatever_they_hold(tmp_path: Path) -> None:
+    rows = 300
+    data = _parquet(
+        tmp_path / "odd.parquet",
+        large=[2**62 + number for number in range(rows)],
+        huge=RNG.normal(size=rows) * 1e300,
+        infinite=[float("inf")] * rows,
+        nothing=pa.nulls(rows),
+        constant=[5.0] * rows,
+        half=RNG.normal(size=rows).astype(np.float16),
+        coded=pa.array(["x", "y", None] * 100).dictionary_encode(),
+        lists=[[1]] * rows,
+        bytes_=[b"x"] * rows,
+        day=pa.array(range(rows), pa.date32()),
+        span=pa.array(range(rows), pa.duration("s")),
+        truth=[True, False] * 150,
+    )
+    empty = tmp_path / "empty.parquet"
+    pq.write_table(pq.read_table(data).slice(0, 0), empty)
+    for compatibility in ("slipway", "azureml"):
+        for kind in ("data_drift", "data_quality"):
+            signal = {"type": kind, "production": _files(data), "reference": _files(data)}
+            found = _one(signal, compatibility=compatibility, bootstrap_samples=3)
+            strict = compatibility == "azureml" and kind == "data_quality"  # any null is one too many
+            assert strict or Verdict.BREACHED not in {one.verdict for one in found.features}
+            nothing = _one({**signal, "production": _files(empty)}, compatibility=compatibility)
+            assert Verdict.BREACHED not in {one.verdict for one in nothing.features}
+
+
+def test_categories_that_become_many_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.monitoring.sketches.categorical.MAX_CATEGORIES", 1_000)
+    monkeypatch.setattr("shared.monitoring.sketches.column.MAX_INTEGERS", 500)
+    base = _parquet(tmp_path / "base.parquet", s=["a", "b"] * 1_000, k=[1, 2] * 1_000)
+    now = _parquet(tmp_path / "now.parquet", s=[f"id-{n}" for n in range(2_000)], k=list(range(2_000)))
+    signal = {"type": "data_drift", "production": _files(now), "reference": _files(base)}
+    assert {one.name: (one.type, one.verdict) for one in _one(signal).features} == {
+        "s": ("categorical", Verdict.BREACHED), "k": ("categorical", Verdict.BREACHED),
+    }  # fmt: skip
+    backwards = _one({"type": "data_drift", "production": _files(base), "reference": _files(now)})
+    assert {one.name: one.verdict for one in backwards.features}["s"] is Verdict.NOT_ENOUGH_DATA
