@@ -1,0 +1,1 @@
+"""Files as streams of Arrow record batches, one module a format."""

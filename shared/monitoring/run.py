@@ -1,0 +1,53 @@
+"""A run of a monitor: every signal calculated; one that cannot be says why, and the others are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.errors import SlipwayError
+from shared.monitoring.attribution import attribution
+from shared.monitoring.drift import drift
+from shared.monitoring.performance import performance
+from shared.monitoring.quality import quality
+from shared.monitoring.settings import Settings
+from shared.resources.monitor_request import MonitorRequest, SignalRequest
+from shared.resources.monitor_result import MonitorResult, SignalResult
+
+SIGNALS: dict[str, Callable[[SignalRequest, Settings], SignalResult]] = {
+    "data_drift": drift,
+    "prediction_drift": drift,
+    "data_quality": quality,
+    "feature_attribution_drift": attribution,
+    "model_performance": performance,
+}
+
+
+def run(request: MonitorRequest) -> MonitorResult:
+    """What each signal found, in their order."""
+    settings = Settings.of(request)
+    return MonitorResult(
+        monitor=request.monitor,
+        run_id=request.run_id,
+        created_at=request.created_at,
+        endpoint=request.endpoint,
+        compatibility=request.compatibility,
+        signals=[_signal(one, settings) for one in request.signals],
+    )
+
+
+def _signal(signal: SignalRequest, settings: Settings) -> SignalResult:
+    try:
+        return calculated(signal, settings)
+    except SlipwayError as error:
+        return _described(signal, SignalResult(name=signal.name, type=signal.type, reason=str(error)))
+
+
+def calculated(signal: SignalRequest, settings: Settings) -> SignalResult:
+    """What the signal found. Raises SlipwayError where it cannot be calculated."""
+    return _described(signal, SIGNALS[signal.type](signal, settings))
+
+
+def _described(signal: SignalRequest, found: SignalResult) -> SignalResult:
+    found.window_start, found.window_end = signal.production.window_start, signal.production.window_end
+    found.baseline = signal.reference.label if signal.reference is not None else ""
+    return found

@@ -1,0 +1,1 @@
+"""What is kept of data: counts at edges, categories, moments; small, mergeable, stored without pickle."""
