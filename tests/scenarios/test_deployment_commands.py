@@ -71,7 +71,7 @@ async def rendered_is_applied(host: LocalHost, double: KubernetesDouble) -> None
 async def differences_are_shown(host: LocalHost, double: KubernetesDouble) -> None:
     said = await slipway(host, "deployment", "diff", "live", "--exit-code")
     assert said.stdout.strip() == "No differences."
-    double.fault = no_writes  # what differs would be put right
+    double.before = no_writes  # what differs would be put right
     double.edit("deployments", BLUE, {"spec": {"replicas": 9}})
     del double.cluster.objects["services", "slipway", BLUE]
     async with asyncio.timeout(30):  # a look may be a second old
@@ -86,5 +86,5 @@ async def differences_are_shown(host: LocalHost, double: KubernetesDouble) -> No
     await slipway(host, "deployment", "diff", "absent", code=3)
 
 
-def no_writes(request: web.Request) -> web.Response | None:
+async def no_writes(request: web.Request) -> web.Response | None:
     return None if request.method == "GET" else web.Response(status=503)
