@@ -44,6 +44,7 @@ class KubernetesDouble:
     before: Callable[[web.Request], Awaitable[web.Response | None]] = nothing  # answers in its place, or None
     after: Callable[[web.Request], Awaitable[None]] = nothing  # between what is done and its answer
     has_gateway_api: bool = True
+    has_controllers: bool = True  # without them no pod comes, and lists of many objects are quick
     logs: dict[str, str] = field(default_factory=dict)  # by pod
 
     def writes(self) -> list[tuple[str, str]]:
@@ -104,14 +105,11 @@ class KubernetesDouble:
         return status_answer(405, "MethodNotAllowed", request.method)
 
     def _list(self, request: web.Request, plural: str) -> web.Response:
-        if plural == "deployments":
+        if plural == "deployments" and self.has_controllers:
             step(self.cluster)
         selector = dict(part.partition("=")[::2] for part in request.query.get("labelSelector", "").split(",") if part)
-        found = [
-            one.document()
-            for key, one in sorted(self.cluster.objects.items())
-            if key[0] == plural and selector.items() <= one.document()["metadata"].get("labels", {}).items()
-        ]
+        documents = [one.document() for key, one in sorted(self.cluster.objects.items()) if key[0] == plural]
+        found = [each for each in documents if selector.items() <= each["metadata"].get("labels", {}).items()]
         begin, limit = int(request.query.get("continue") or 0), int(request.query.get("limit") or 0)
         page = found[begin : begin + limit] if limit else found
         more = {"continue": str(begin + limit)} if limit and begin + limit < len(found) else {}
