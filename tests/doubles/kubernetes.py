@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,15 +31,20 @@ PLURALS = {
 }
 
 
+async def nothing(_request: web.Request) -> None:
+    """No fault."""
+
+
 @dataclass
 class KubernetesDouble:
     url: str = ""
     cluster: Cluster = field(default_factory=Cluster)
     tokens: set[str] = field(default_factory=lambda: {TOKEN})
     requests: list[tuple[str, str]] = field(default_factory=list)  # method, path
-    fault: Callable[[web.Request], web.Response | None] = lambda _request: None
-    lost: Callable[[web.Request], bool] = lambda _request: False  # whether an answer never comes, after it was done
+    before: Callable[[web.Request], Awaitable[web.Response | None]] = nothing  # answers in its place, or None
+    after: Callable[[web.Request], Awaitable[None]] = nothing  # between what is done and its answer
     has_gateway_api: bool = True
+    has_controllers: bool = True  # without them no pod comes, and lists of many objects are quick
     logs: dict[str, str] = field(default_factory=dict)  # by pod
 
     def writes(self) -> list[tuple[str, str]]:
@@ -72,12 +77,11 @@ class KubernetesDouble:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path))
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self.tokens:
-            return _status(401, "Unauthorized", "Unauthorized")
-        if (answer := self.fault(request)) is not None:
+            return status_answer(401, "Unauthorized", "Unauthorized")
+        if (answer := await self.before(request)) is not None:
             return answer
         response = await self._answer(request)
-        if self.lost(request) and request.transport is not None:
-            request.transport.close()
+        await self.after(request)
         return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -86,9 +90,9 @@ class KubernetesDouble:
         namespace, plural, *more = rest.split("/")
         is_known = plural in PLURALS.get(version, ()) and (plural != "httproutes" or self.has_gateway_api)
         if not is_known:
-            return _status(404, "NotFound", "the server could not find the requested resource")
+            return status_answer(404, "NotFound", "the server could not find the requested resource")
         if namespace != NAMESPACE:
-            return _status(404, "NotFound", f'namespaces "{namespace}" not found')
+            return status_answer(404, "NotFound", f'namespaces "{namespace}" not found')
         match (request.method, more):
             case ("GET", []):
                 return self._list(request, plural)
@@ -98,17 +102,14 @@ class KubernetesDouble:
                 return await self._apply(request, (plural, namespace, name), version)
             case ("DELETE", [name]):
                 return self._delete((plural, namespace, name))
-        return _status(405, "MethodNotAllowed", request.method)
+        return status_answer(405, "MethodNotAllowed", request.method)
 
     def _list(self, request: web.Request, plural: str) -> web.Response:
-        if plural == "deployments":
+        if plural == "deployments" and self.has_controllers:
             step(self.cluster)
         selector = dict(part.partition("=")[::2] for part in request.query.get("labelSelector", "").split(",") if part)
-        found = [
-            one.document()
-            for key, one in sorted(self.cluster.objects.items())
-            if key[0] == plural and selector.items() <= one.document()["metadata"].get("labels", {}).items()
-        ]
+        documents = [one.document() for key, one in sorted(self.cluster.objects.items()) if key[0] == plural]
+        found = [each for each in documents if selector.items() <= each["metadata"].get("labels", {}).items()]
         begin, limit = int(request.query.get("continue") or 0), int(request.query.get("limit") or 0)
         page = found[begin : begin + limit] if limit else found
         more = {"continue": str(begin + limit)} if limit and begin + limit < len(found) else {}
@@ -116,40 +117,46 @@ class KubernetesDouble:
 
     def _log(self, name: str, request: web.Request) -> web.Response:
         if ("pods", NAMESPACE, name) not in self.cluster.objects:
-            return _status(404, "NotFound", f'pods "{name}" not found')
+            return status_answer(404, "NotFound", f'pods "{name}" not found')
         lines = self.logs.get(name, f"log of {name}\n").splitlines(keepends=True)
         return web.Response(text="".join(lines[-int(request.query["tailLines"]) :]))
 
     async def _apply(self, request: web.Request, key: Key, version: str) -> web.Response:
         manager, force = request.query.get("fieldManager"), request.query.get("force") == "true"
         if request.content_type != "application/apply-patch+yaml" or not manager:
-            return _status(415, "UnsupportedMediaType", "only server-side apply")
+            return status_answer(415, "UnsupportedMediaType", "only server-side apply")
         document = yaml.safe_load(await request.read())
         if document["metadata"]["name"] != key[2] or document["apiVersion"] != version:
-            return _status(400, "BadRequest", "the name or version of the object does not match the URL")
+            return status_answer(400, "BadRequest", "the name or version of the object does not match the URL")
         before = self.cluster.objects.get(key)
         if before is not None and document["kind"] == "Deployment":
             former = before.document()["spec"]["selector"]
             if former != document["spec"]["selector"]:
-                return _status(422, "Invalid", "spec.selector: field is immutable")
+                return status_answer(422, "Invalid", "spec.selector: field is immutable")
         try:
             one, is_new = self.cluster.apply(key, document, manager, force=force)
         except Conflict as conflict:
             fields = "; ".join(f'"{owner}": .{".".join(path)}' for path, owner in conflict.fields.items())
-            return _status(409, "Conflict", f"Apply failed with {len(conflict.fields)} conflict: {fields}")
+            causes = [
+                {"reason": "FieldManagerConflict", "message": f'conflict with "{owner}"', "field": f".{'.'.join(path)}"}
+                for path, owner in conflict.fields.items()
+            ]
+            message = f"Apply failed with {len(conflict.fields)} conflict: {fields}"
+            return status_answer(409, "Conflict", message, details={"causes": causes})
         return web.json_response(one.document(), status=201 if is_new else 200)
 
     def _delete(self, key: Key) -> web.Response:
         if self.cluster.delete(key) is None:
-            return _status(404, "NotFound", f'{key[0]} "{key[2]}" not found')
-        return _status(200, "", "deleted", status="Success")
+            return status_answer(404, "NotFound", f'{key[0]} "{key[2]}" not found')
+        return status_answer(200, "", "deleted", status="Success")
 
 
-def _status(code: int, reason: str, message: str, status: str = "Failure") -> web.Response:
+def status_answer(code: int, reason: str, message: str, status: str = "Failure", **more: Any) -> web.Response:
+    """A Status (meta/v1), as every failure is answered with."""
     document = {"kind": "Status", "apiVersion": "v1", "status": status, "reason": reason, "message": message}
-    return web.Response(
-        status=code, body=json.dumps({**document, "code": code}), headers={"Content-Type": "application/json"}
-    )
+    body = json.dumps({**document, **more, "code": code})
+    # Without a charset, as API servers say it.
+    return web.Response(status=code, body=body.encode(), headers={"Content-Type": "application/json"})
 
 
 @asynccontextmanager

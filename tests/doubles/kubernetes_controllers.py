@@ -39,7 +39,7 @@ def _deployment(cluster: Cluster, key: Key, one: Stored) -> None:
             cluster.put_pod(name, template, one.uid)
     for name in sorted(current)[wanted:]:
         del cluster.objects[name]
-    ready = sum(_is_ready(pod) for pod in _current(cluster, one.uid, template).values())
+    ready = sum(is_ready(pod) for pod in _current(cluster, one.uid, template).values())
     if ready >= wanted:  # maxUnavailable 0: the former pods go when the new ones are ready
         for name in former:
             del cluster.objects[name]
@@ -63,7 +63,8 @@ def _current(cluster: Cluster, uid: str, template: dict[str, Any]) -> dict[Key, 
     return {key: pod for key, pod in _pods(cluster, uid).items() if _template(pod) == _template_of(template)}
 
 
-def _is_ready(pod: Stored) -> bool:
+def is_ready(pod: Stored) -> bool:
+    """Whether it takes requests."""
     return any(one == {"type": "Ready", "status": "True"} for one in pod.status.get("conditions", ()))
 
 
@@ -91,7 +92,7 @@ def _kubelet(cluster: Cluster, pod: Stored) -> None:
 def _note(cluster: Cluster, one: Stored, template: dict[str, Any]) -> None:
     pods = _pods(cluster, one.uid)
     current = _current(cluster, one.uid, template)
-    ready = sum(map(_is_ready, pods.values()))
+    ready = sum(map(is_ready, pods.values()))
     status = {
         "observedGeneration": one.generation,
         "replicas": len(pods),

@@ -19,7 +19,8 @@ READ_TIMEOUT_S = 30.0
 class KubeconfigConnection:
     """One client, by a kubeconfig's context: its exec credentials are asked again when they are refused."""
 
-    def __init__(self, path: str, context: str, namespace: str) -> None:
+    def __init__(self, path: str, context: str, namespace: str, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+        self._timeout_s = read_timeout_s
         self._path = path
         self._context = context
         self._namespace = namespace
@@ -36,7 +37,7 @@ class KubeconfigConnection:
             try:
                 config = KubeConfig.from_file(self._path) if self._path else KubeConfig.from_env()
                 chosen = config.get(self._context or None)
-                self._client = AsyncClient(config=chosen, namespace=self._namespace, timeout=_timeout())
+                self._client = AsyncClient(config=chosen, namespace=self._namespace, timeout=_timeout(self._timeout_s))
             except (ConfigError, MsgspecError, YAMLError, KeyError, TypeError, OSError) as error:
                 remedy = "see the compute's `kubeconfig` and `context`"
                 raise Invalid(f"the kubeconfig leads to no cluster ({type(error).__name__})", remedy=remedy) from error
@@ -51,7 +52,8 @@ class KubeconfigConnection:
 class LoginConnection:
     """A client for each token: tokens are renewed by where they come from."""
 
-    def __init__(self, source: LoginSource, namespace: str) -> None:
+    def __init__(self, source: LoginSource, namespace: str, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+        self._timeout_s = read_timeout_s
         self._source = source
         self._namespace = namespace
         self._login: ClusterLogin | None = None
@@ -66,7 +68,7 @@ class LoginConnection:
             if self._client is None or login != self._login:
                 # Requests may be under way with the former client; those of the one before it have ended.
                 closing, self._retired = self._retired, self._client
-                self._login, self._client = login, _client_of(login, self._namespace)
+                self._login, self._client = login, _client_of(login, self._namespace, self._timeout_s)
                 if closing is not None:
                     await closing.close()
             return self._client
@@ -78,16 +80,16 @@ class LoginConnection:
                 self._source.forget(self._login)
 
 
-def _client_of(login: ClusterLogin, namespace: str) -> AsyncClient:
+def _client_of(login: ClusterLogin, namespace: str, read_timeout_s: float) -> AsyncClient:
     from lightkube import AsyncClient, KubeConfig
     from lightkube.config.models import Cluster, User
 
     cluster = Cluster(server=login.server, certificate_auth_data=login.certificate_authority_data or None)
     config = KubeConfig.from_one(cluster=cluster, user=User(token=login.token), namespace=namespace)
-    return AsyncClient(config=config, namespace=namespace, timeout=_timeout())
+    return AsyncClient(config=config, namespace=namespace, timeout=_timeout(read_timeout_s))
 
 
-def _timeout() -> httpx2.Timeout:
+def _timeout(read_timeout_s: float) -> httpx2.Timeout:
     import httpx2
 
-    return httpx2.Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+    return httpx2.Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S)

@@ -14,16 +14,19 @@ _BY_STATUS: dict[int, type[errors.SlipwayError]] = {
     403: errors.Unauthorized,
     404: errors.NotFound,
     408: errors.Retryable,
-    409: errors.Conflict,
+    409: errors.Retryable,  # it was changed meanwhile; but see _FIELD_CONFLICT
+    410: errors.Retryable,  # a list's next page that came too late
     422: errors.Invalid,
     429: errors.Retryable,
 }
+# Of a Status' causes (Kubernetes, server-side apply, "Conflicts"): fields that somebody else owns.
+_FIELD_CONFLICT = "FieldManagerConflict"
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Within it, no exception of the client gets out: `what` says in a few words what was tried. What an API server
-    says of a fault is passed on: it names fields and rules."""
+    says of a fault is passed on: it names fields and rules. Conflict is for fields that somebody else owns alone."""
     import httpx2
     from lightkube import ApiError
     from lightkube.core.exceptions import ConfigError
@@ -33,7 +36,11 @@ def translated(what: str) -> Iterator[None]:
         yield
     except ApiError as error:
         code = error.status.code or error.response.status_code
-        raise _of(code, f"{what}: {(error.status.message or 'no reason given')[:1000]}") from error
+        message = f"{what}: {(error.status.message or 'no reason given')[:1000]}"
+        causes = (error.status.details.causes if error.status.details else None) or ()
+        if code == 409 and any(one.reason == _FIELD_CONFLICT for one in causes):
+            raise errors.Conflict(message) from error
+        raise _of(code, message) from error
     except httpx2.HTTPStatusError as error:
         raise _of(error.response.status_code, f"{what}: the cluster answered {error.response.status_code}") from error
     except httpx2.HTTPError as error:

@@ -21,7 +21,7 @@ from shared.deployment_targets.kubernetes.route import MAX_RULES, duration, uri_
 from shared.errors import Invalid, NotSupported
 from tests.unit.kubernetes import samples
 from tests.unit.kubernetes.rules import broken
-from tests.unit.kubernetes.samples import autoscaled, cluster, deployment, endpoint, everything
+from tests.unit.kubernetes.samples import cluster, deployment, endpoint, everything
 
 VERSIONS = ("1.35", "1.36", "1.37")  # the three newest
 GATEWAY_API = Path(os.environ.get("SLIPWAY_TEST_GATEWAY_API", "../shared/reference/gateway-api-v1.4.1"))
@@ -103,19 +103,6 @@ def test_traffic_goes_by_weight_by_header_and_in_copies() -> None:
     quiet = endpoint(deployment())
     rules = by_kind(rendered(quiet, cluster(), {}))["HTTPRoute"][0]["spec"]["rules"]
     assert len(rules) == 1  # no default: what has no traffic gets none
-
-
-def test_autoscaling_is_by_cpu_or_by_requests_under_way() -> None:
-    kinds = by_kind(rendered(endpoint(autoscaled()), cluster(), {}))
-    assert "replicas" not in kinds["Deployment"][0]["spec"]  # the autoscaler's
-    (scaler,) = kinds["HorizontalPodAutoscaler"]
-    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 5)
-    assert scaler["spec"]["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 70}
-    assert kinds["PodDisruptionBudget"][0]["spec"]["maxUnavailable"] == 1
-    followed = cluster(in_flight_metric="slipway_scoring_in_flight")
-    (scaler,) = by_kind(rendered(endpoint(autoscaled()), followed, {}))["HorizontalPodAutoscaler"]
-    assert scaler["spec"]["metrics"][0]["pods"]["target"] == {"type": "AverageValue", "averageValue": "2800m"}
-    assert "PodDisruptionBudget" not in by_kind(rendered(endpoint(deployment()), cluster(), {}))
 
 
 def test_values_of_people_stay_values() -> None:
