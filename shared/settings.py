@@ -6,6 +6,7 @@ A setting without a value takes its default; a wrong value is an error at start 
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -109,7 +110,10 @@ class Settings(Document):
     easy_auth: bool = Field(
         default=False, description="local: trust client principal headers; on Azure Easy Auth sets it"
     )
-    instance_id: str = Field(default="", description="name of this host in leases; empty: the platform's, or local")
+    instance_id: str = Field(
+        default="",
+        description="name of this host in leases; empty: the platform's, else one of its own, on one machine local",
+    )
     git_repositories: str = Field(
         default="", description="repositories to follow: path of a YAML or JSON file, or the JSON itself"
     )
@@ -144,7 +148,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     _check_names(source)
     if values.get("mode") == "azure":  # only the platform can vouch for its headers
         values["easy_auth"] = source.get("WEBSITE_AUTH_ENABLED", "false")
-    values.setdefault("instance_id", source.get("WEBSITE_INSTANCE_ID", "local"))
+    values.setdefault("instance_id", source.get("WEBSITE_INSTANCE_ID") or _own_name(values.get("mode")))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -157,6 +161,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     if absent:
         raise Invalid(f"SLIPWAY_MODE is azure, but {', '.join(absent)} is not set", remedy="set it in the app settings")
     return settings
+
+
+def _own_name(mode: str | None) -> str:
+    """Of a host that the platform gives no name. On Azure others are beside it, and none may pass for another; on one
+    machine the next host goes on with the leases of the one that was killed."""
+    return str(uuid.uuid4()) if mode == "azure" else "local"
 
 
 def _check_names(source: Mapping[str, str]) -> None:

@@ -25,6 +25,11 @@ def test_defaults_are_those_of_one_machine() -> None:
 
 def test_azure_needs_its_endpoints() -> None:
     assert load_settings(AZURE).instance_id == "instance-1"
+
+
+def test_hosts_on_azure_that_the_platform_gives_no_name_do_not_pass_for_each_other() -> None:
+    nameless = {name: value for name, value in AZURE.items() if name != "WEBSITE_INSTANCE_ID"}
+    assert load_settings(nameless).instance_id != load_settings(nameless).instance_id
     without = {name: value for name, value in AZURE.items() if name != "SLIPWAY_COSMOS_ENDPOINT"}
     with pytest.raises(Invalid, match="SLIPWAY_COSMOS_ENDPOINT"):
         load_settings(without)
