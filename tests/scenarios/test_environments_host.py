@@ -21,7 +21,7 @@ from tests.scenarios.test_registry_commands import slipway
 
 SEED = 5
 PARTS = 12
-MOMENTS, MOMENTS_SLOW = 4, 60
+MOMENTS, MOMENTS_SLOW = 2, 60
 REACHED = {  # what is waited for before a kill, and what a fast machine may have made of it when it is seen
     "Locking": {"Locking", "Queued", "Building", "Succeeded"},
     "Building": {"Building", "Succeeded"},

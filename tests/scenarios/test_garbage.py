@@ -8,6 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from shared.bootstrap import ControlPlane
 from shared.errors import NotFound, Retryable
 from shared.ports import ResourceQuery
@@ -16,7 +18,7 @@ from shared.resources.model import ModelSpec
 from tests.contract.resource_samples import every
 from tests.plane import CAUSE, make_plane, stage
 
-REGISTRATIONS = 1000
+REGISTRATIONS, MANY_REGISTRATIONS = 250, 1000
 TRIES = 10
 RETENTION_S = 1.5  # registrations commit within half of it, or store their files again
 
@@ -60,7 +62,8 @@ async def content_of(plane: ControlPlane, sha256: str) -> bytes:
     return b"".join([chunk async for chunk in plane.deps.artifacts.read(sha256)])
 
 
-async def test_a_collection_that_never_stops_loses_nothing_of_a_thousand_registrations(tmp_path: Path) -> None:
+@pytest.mark.parametrize("registrations", [REGISTRATIONS, pytest.param(MANY_REGISTRATIONS, marks=pytest.mark.slow)])
+async def test_a_collection_that_never_stops_loses_nothing(registrations: int, tmp_path: Path) -> None:
     plane = make_plane(tmp_path / "data", artifact_retention_s=RETENTION_S)
     collected, done = 0, asyncio.Event()
 
@@ -71,7 +74,7 @@ async def test_a_collection_that_never_stops_loses_nothing_of_a_thousand_registr
             await asyncio.sleep(0.01)
 
     async def work(worker: int) -> None:
-        for number in range(worker, REGISTRATIONS, 8):
+        for number in range(worker, registrations, 8):
             await register(plane, number)
             await delete(plane, number if number % 5 else number + 1)
 

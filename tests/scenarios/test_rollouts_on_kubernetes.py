@@ -145,6 +145,7 @@ async def test_a_bad_candidate_goes_back_and_a_better_one_takes_over(
     ]
 
 
+@pytest.mark.slow
 async def test_a_shadow_gets_copies_and_without_figures_nothing_is_promoted(
     plane: ControlPlane, double: KubernetesDouble, gateway: GatewayDouble
 ) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.scenarios.local_host import running, wait_until
 from tests.scenarios.receiver import MODEL_REGISTERED
@@ -18,17 +19,16 @@ from tests.scenarios.rest import drop, get, listed, numbers, sha256, versions_of
 
 SEED = 20261123
 NAMES = [f"storm-{number}" for number in range(8)]
-SINGLE_FILE_UPLOADS = 700  # each a manifest and one file
-FOLDER_UPLOADS = 200  # each a manifest and two files
+FEW, MANY = (230, 70), (700, 200)  # uploads of a manifest and one file, and of a manifest and two files
 CONNECTIONS = 16
 
 
-def uploads() -> dict[str, dict[str, str]]:
+def uploads(single_file: int, folder: int) -> dict[str, dict[str, str]]:
     """Folder -> file -> content; every file of every upload is another."""
     made = {}
-    for number in range(SINGLE_FILE_UPLOADS + FOLDER_UPLOADS):
-        name, path = NAMES[number % len(NAMES)], "model.onnx" if number < SINGLE_FILE_UPLOADS else "model"
-        files = ["model.onnx"] if number < SINGLE_FILE_UPLOADS else ["model/weights.bin", "model/config.json"]
+    for number in range(single_file + folder):
+        name, path = NAMES[number % len(NAMES)], "model.onnx" if number < single_file else "model"
+        files = ["model.onnx"] if number < single_file else ["model/weights.bin", "model/config.json"]
         contents = {file: f"{file} of upload {number}" for file in files}
         made[f"u-{number:04d}"] = {"model.yml": f"name: {name}\npath: {path}\n", **contents}
     return made
@@ -77,9 +77,12 @@ async def post_all(http: aiohttp.ClientSession, key: str, batches: list[list[dic
     return Counter(await asyncio.gather(*map(post, batches)))
 
 
-async def test_a_storm_of_repeated_events_in_no_order_gives_one_version_per_upload(tmp_path: Path) -> None:
+@pytest.mark.parametrize("counts", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+async def test_a_storm_of_repeated_events_in_no_order_gives_one_version_per_upload(
+    counts: tuple[int, int], tmp_path: Path
+) -> None:
     print(f"seed {SEED}")
-    made, rng = uploads(), random.Random(SEED)
+    made, rng = uploads(*counts), random.Random(SEED)
     for folder in rng.sample(sorted(made), len(made)):
         drop(tmp_path / "data", folder, made[folder])
     batches = storm(made, rng)
