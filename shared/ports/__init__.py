@@ -33,6 +33,7 @@ from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBu
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.images import ImageBuilder, ImageDigests, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
+from shared.ports.notifying import Notifier
 from shared.ports.optimization import ModelOptimizer, OptimizationProgress, OptimizationRequest
 from shared.ports.planning import DeploymentPlan, DeploymentPlanner, FieldChange, ObjectChange
 from shared.ports.profiling import ModelProfiler, ProfileProgress, ProfileRequest
@@ -74,6 +75,7 @@ __all__ = [
     "ModelOptimizer",
     "ModelProfiler",
     "ModelSource",
+    "Notifier",
     "ObjectChange",
     "ObservedDeployment",
     "ObservedEndpoint",

@@ -11,11 +11,13 @@ from shared.resources.base import Cause, ResourceKey
 from shared.resources.declared import ASSET_KINDS, DeclaredSpec, NestedDeclaration
 from shared.resources.kinds import KINDS
 from shared.resources.model import KIND as MODEL
+from shared.resources.monitor import KIND as MONITOR
 from shared.resources.sync import Change, FileOutcome, FileResult, Provenance
 from shared.syncing.assets import plan_asset, write_asset
 from shared.syncing.content import described, files_named
 from shared.syncing.loading import DeclaredFile, load_files
 from shared.syncing.models import ModelApplier
+from shared.syncing.monitors import check_monitor
 from shared.syncing.mutable import write_mutable
 from shared.syncing.plan import OWN, Asked, Create, Keep, Refuse, Step, Update, decide_mutable
 from shared.syncing.references import awaited_of
@@ -104,6 +106,8 @@ class _Applier:
 
     async def _declared(self, file: DeclaredFile, references: list[str]) -> Step:
         key = ResourceKey(file.kind, file.name)
+        if file.kind == MONITOR:
+            await check_monitor(file, self.world)
         asked = await self._asked(file, references, keep=False)
         if file.kind in ASSET_KINDS:
             step = await plan_asset(key, asked, self.world.store)

@@ -54,7 +54,7 @@ class WebhookReceiver:
         await self._note(lambda: self.deliveries.append(received))
         response = await self.answer(received)
         if response.status < 300:
-            await self._note(lambda: self.accepted_ids.extend(event["id"] for event in received.events))
+            await self._note(lambda: self.accepted_ids.extend(e["id"] for e in received.events if "id" in e))
         return response
 
     async def until(self, holds: Callable[[], bool]) -> None:

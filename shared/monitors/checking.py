@@ -1,0 +1,130 @@
+"""What is wrong with a monitor, found when it is applied and not at its first run; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.errors import Invalid
+from shared.monitors.schedule import next_due
+from shared.monitors.windows import production_window, reference_window
+from shared.resources.declared import deployment_name
+from shared.resources.monitor import MonitorDeclaration
+from shared.resources.monitor_data import DataWindow
+from shared.resources.references import AssetReference, parse_reference
+
+INPUTS, OUTPUTS = "model_inputs", "model_outputs"
+# What a signal reads of what its deployment collects, where it names no data of its own.
+_COLLECTIONS = {
+    "data_drift": (INPUTS,),
+    "data_quality": (INPUTS,),
+    "prediction_drift": (OUTPUTS,),
+    "feature_attribution_drift": (INPUTS, OUTPUTS),
+    "model_performance": (OUTPUTS,),
+}
+_TARGET = "/create_monitor/monitoring_target"
+_SIGNALS = "/create_monitor/monitoring_signals"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that would fail at the first run."""
+
+    pointer: str  # into the declaration
+    message: str
+    allowed: str  # what is right
+
+
+def deployment_of(monitor: MonitorDeclaration) -> str:
+    """The resource's name of the deployment that is monitored, ENDPOINT.DEPLOYMENT; "" where none is, and for one that
+    is elsewhere."""
+    target = monitor.create_monitor.monitoring_target
+    said = (target.endpoint_deployment_id if target else None) or ""
+    if not said.startswith("azureml:"):
+        return ""
+    try:
+        found = parse_reference(said)
+    except ValueError:
+        return ""
+    if not isinstance(found, AssetReference) or found.registry:
+        return ""
+    return deployment_name(found.name, found.version or "")
+
+
+def problems_of(
+    monitor: MonitorDeclaration, deployment: Mapping[str, Any] | None, now: datetime
+) -> tuple[Problem, ...]:
+    """Everything that is wrong; () for nothing. `deployment` is the declaration of the one that is monitored, None
+    where it is not known here."""
+    return (*_trigger(monitor, now), *_windows(monitor, now), *_data(monitor, deployment))
+
+
+def _trigger(monitor: MonitorDeclaration, now: datetime) -> Iterator[Problem]:
+    try:
+        next_due(monitor.trigger, now)
+    except Invalid as error:
+        yield Problem("/trigger", error.message, error.remedy or "a trigger that comes")
+
+
+def _windows(monitor: MonitorDeclaration, now: datetime) -> Iterator[Problem]:
+    for name, signal in (monitor.create_monitor.monitoring_signals or {}).items():
+        production = getattr(signal, "production_data", None)
+        for one in production if isinstance(production, list) else [production]:
+            yield from _window(monitor, one, f"{_SIGNALS}/{name}/production_data", now, is_reference=False)
+        reference = getattr(signal, "reference_data", None)
+        yield from _window(monitor, reference, f"{_SIGNALS}/{name}/reference_data", now, is_reference=True)
+
+
+def _window(
+    monitor: MonitorDeclaration, data: Any, pointer: str, now: datetime, *, is_reference: bool
+) -> Iterator[Problem]:
+    said: DataWindow | None = getattr(data, "data_window", None)
+    if said is None:
+        return
+    try:
+        if is_reference:
+            reference_window(said, monitor.trigger, production_window(None, monitor.trigger, now), now)
+        else:
+            production_window(said, monitor.trigger, now)
+    except Invalid as error:
+        message = error.faults[0].message if error.faults else error.message
+        allowed = (error.faults[0].allowed if error.faults else error.remedy) or "a window that holds data"
+        yield Problem(f"{pointer}/data_window", message, allowed)
+
+
+def _data(monitor: MonitorDeclaration, deployment: Mapping[str, Any] | None) -> Iterator[Problem]:
+    wanted = _wanted(monitor)
+    target = monitor.create_monitor.monitoring_target
+    if wanted and not (target and target.endpoint_deployment_id):
+        pointer = next(iter(wanted.values()))
+        yield Problem(pointer, "nothing says which data of production it reads", "an endpoint_deployment_id, or data")
+        return
+    if deployment is None:
+        return
+    said = (deployment.get("data_collector") or {}).get("collections") or {}
+    collected = {name for name, one in said.items() if str((one or {}).get("enabled")).lower() == "true"}
+    for collection, pointer in wanted.items():
+        if collection not in collected:
+            yield Problem(
+                f"{_TARGET}/endpoint_deployment_id",
+                f"the deployment does not collect {collection}, which {pointer.rpartition('/')[2]} reads",
+                f"a deployment with data_collector.collections.{collection}.enabled: true",
+            )
+
+
+def _wanted(monitor: MonitorDeclaration) -> dict[str, str]:
+    """The collections that are read, each with the place of the first signal that does."""
+    signals = monitor.create_monitor.monitoring_signals
+    if signals is None:
+        return {INPUTS: "/create_monitor", OUTPUTS: "/create_monitor"}
+    found: dict[str, str] = {}
+    for name, signal in signals.items():
+        production = getattr(signal, "production_data", None)
+        given = production if isinstance(production, list) else [production]
+        if any(one is not None and one.input_data is not None for one in given):
+            continue
+        for collection in _COLLECTIONS.get(signal.type, ()):
+            found.setdefault(collection, f"{_SIGNALS}/{name}")
+    return found

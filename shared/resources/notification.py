@@ -1,0 +1,81 @@
+"""What people are told of a monitor, and where: nothing here holds a secret, only the names of secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.resources.alerts import Severity
+from shared.resources.base import NAME_PATTERN, Document
+
+
+class Finding(Document):
+    """One number beyond its threshold."""
+
+    feature: str = ""  # "" for the signal as a whole
+    metric: str  # Azure ML's name
+    value: float
+    threshold: float
+    direction: Literal["above", "below"] = "above"  # on which side of the threshold the breach lies
+
+
+class Notification(Document):
+    """What is said of one signal of one run."""
+
+    id: str  # the same whenever the same is said: receivers tell repeats by it
+    monitor: str
+    run_id: str
+    signal: str
+    endpoint: str = ""  # ENDPOINT/DEPLOYMENT; "" where none is monitored
+    announcement: Literal["Raised", "Escalated", "Repeated", "Resolved"]
+    severity: Severity
+    at: datetime
+    findings: list[Finding] = Field(default_factory=list)  # the furthest beyond its threshold first; at most 20
+    left_out: int = 0  # findings that are not listed
+
+
+class HttpFacts(Document):
+    """What notifiers by HTTP have."""
+
+    name: str = Field(pattern=NAME_PATTERN)  # that monitors call it by
+    url_secret: str = Field(min_length=1)  # name of the secret that holds the URL, which lets anybody post who knows it
+
+
+class WebhookNotifier(HttpFacts):
+    """A POST of the notification as JSON, signed by Standard Webhooks."""
+
+    type: Literal["webhook"]
+    signing_secret: str = Field(min_length=1)  # name of the secret whsec_...
+
+
+class TeamsNotifier(HttpFacts):
+    """An adaptive card, to a webhook of Microsoft Teams' workflows."""
+
+    type: Literal["teams"]
+
+
+class SlackNotifier(HttpFacts):
+    """A message to an incoming webhook of Slack."""
+
+    type: Literal["slack"]
+
+
+class SmtpNotifier(Document):
+    """A mail."""
+
+    type: Literal["smtp"]
+    name: str = Field(pattern=NAME_PATTERN)  # that monitors call it by
+    host: str = Field(min_length=1)  # of the mail server
+    port: int = Field(default=587, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"  # none: only to this machine
+    username: str = ""  # "": it asks nobody who they are
+    password_secret: str = ""  # name of the secret
+    sender: str = Field(min_length=3)  # address
+    recipients: list[str] = Field(min_length=1)  # addresses
+
+
+NotifierDeclaration = Annotated[
+    WebhookNotifier | TeamsNotifier | SlackNotifier | SmtpNotifier, Field(discriminator="type")
+]
