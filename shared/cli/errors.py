@@ -20,11 +20,13 @@ class ExitCode(IntEnum):
     NOT_AUTHORISED = 5  # no key or token, or a wrong one
     UNAVAILABLE = 6  # the server cannot be reached, or cannot answer now
     TIMED_OUT = 7  # waiting took longer than --timeout-s
+    DRIFT = 8  # data were compared, and a threshold was breached
 
 
 EXIT_CODES_HELP = """\b
 Exit codes: 0 done, 1 failure, 2 wrong command line, 3 not found, 4 refused or
-invalid, 5 not authorised, 6 unreachable or unavailable, 7 timed out waiting."""
+invalid, 5 not authorised, 6 unreachable or unavailable, 7 timed out waiting,
+8 drift found."""
 
 _UNAVAILABLE = frozenset({408, 429, 502, 503, 504})
 

@@ -11,6 +11,7 @@ from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
 from shared.cli.deployment_commands import deployment
 from shared.cli.doctor_command import doctor
+from shared.cli.drift_commands import drift
 from shared.cli.endpoint_commands import endpoint
 from shared.cli.environment_audit import environment
 from shared.cli.errors import EXIT_CODES_HELP
@@ -80,6 +81,7 @@ COMMANDS = (
         endpoint,
         deployment,
         rollout,
+        drift,
     ),
 )
 for command in COMMANDS:

@@ -35,7 +35,7 @@ def _numbers_again(sketch: NumericalSketch, edges: np.ndarray, rng: Generator) -
     borders = np.maximum.accumulate(np.concatenate([[0.0], np.stack([less, at_most], axis=1).ravel(), [float(count)]]))
     drawn = np.cumsum(rng.multinomial(count, np.diff(borders) / count))[:-1]
     moments = sketch.moments
-    again = Moments(count, moments.mean, moments.squares, moments.minimum, moments.maximum)
+    again = Moments(count, moments.mean, moments.squares, moments.minimum, moments.maximum, 1, 1)
     return NumericalSketch(again, edges, drawn[0::2], drawn[1::2], sketch.below, sketch.above)
 
 

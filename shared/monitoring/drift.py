@@ -75,8 +75,9 @@ class _Compared:
         for side, column in (("the baseline", self._before), ("production", self._now)):
             if (count := _count(column, self.kind)) < least:
                 return f"{count} values in {side}: at least {least} are needed"
-            if column.categorical is not None and self.kind != NUMERICAL and column.categorical.untracked:
-                return f"too many different values in {side}: names or ids are not compared"
+        known = self._before.categorical
+        if self.kind != NUMERICAL and known is not None and known.untracked:
+            return "too many different values in the baseline: names or ids are not compared"
         return ""
 
     def _calculate(self) -> None:

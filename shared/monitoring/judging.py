@@ -38,18 +38,9 @@ def judged(
     """The metric's value and what follows. `companion`: the adjusted p-value of the feature's test. Azure ML alone goes
     by the threshold; otherwise a distance beyond it is a breach when it is no chance, and a small p-value when its
     effect is not small."""
-    shown = MetricValue(
-        metric=metric.name,
-        value=found.value if math.isfinite(found.value) else None,
-        unit=metric.unit,
-        threshold=threshold,
-        direction=metric.direction,
-        p_value=found.p_value,
-        effect_size=found.effect_size,
-        effect=found.effect,
-    )
+    shown = _shown(metric, found, threshold)
     strict = compatibility == "azureml"
-    if found.p_value is not None and not strict:
+    if not strict:
         shown.adjusted_p_value = companion
     if shown.value is None:
         return shown.model_copy(update={"verdict": Verdict.FAILED, "reason": f"{metric.name} is {found.value}"})
@@ -74,6 +65,20 @@ def judged(
     if beyond:
         shown.verdict = Verdict.BREACHED
     return shown
+
+
+def _shown(metric: Metric, found: Found, threshold: float | None) -> MetricValue:
+    """Before it is judged."""
+    return MetricValue(
+        metric=metric.name,
+        value=found.value if math.isfinite(found.value) else None,
+        unit=metric.unit,
+        threshold=threshold,
+        direction=metric.direction,
+        p_value=found.p_value,
+        effect_size=found.effect_size,
+        effect=found.effect,
+    )
 
 
 def _reason_of_test(metric: Metric, found: Found, p: float | None, threshold: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.monitoring.arrays import Floats
+from shared.monitoring.arrays import LARGEST, Floats
 from shared.monitoring.judging import judged, unjudged
 from shared.monitoring.metrics.metric import NUMERICAL, Found
 from shared.monitoring.metrics.table import metric_of
@@ -16,6 +16,7 @@ from shared.resources.monitor_request import SignalRequest
 from shared.resources.monitor_result import MetricValue, Verdict
 
 SIZE = 2_000  # rows of each side
+FAR = 1e6  # standard deviations that are told apart
 
 
 def multivariate(signal: SignalRequest, sides: Sides, settings: Settings) -> list[MetricValue]:
@@ -25,7 +26,7 @@ def multivariate(signal: SignalRequest, sides: Sides, settings: Settings) -> lis
     if not wanted:
         return []
     reference = signal.reference
-    columns = [name for name, kind in sides.types.items() if kind == NUMERICAL]
+    columns = [name for name, kind in sides.types.items() if kind == NUMERICAL and sides.baseline.columns[name].values]
     if reference is None or not (reference.files and signal.production.files and columns):
         why = "whole rows are needed: numerical features, and files instead of sketches"
         return [unjudged(metric, limit, Verdict.FAILED, why) for metric, limit in wanted.values()]
@@ -34,7 +35,9 @@ def multivariate(signal: SignalRequest, sides: Sides, settings: Settings) -> lis
     if (least := min(len(first), len(second))) < settings.minimum_sample_size:
         why = f"{least} rows: at least {settings.minimum_sample_size} are needed"
         return [unjudged(metric, limit, Verdict.NOT_ENOUGH_DATA, why) for metric, limit in wanted.values()]
-    mean, std = np.nan_to_num(np.nanmean(first, axis=0)), np.nanstd(first, axis=0)
+    first, second = (np.where(np.abs(one) <= LARGEST, one, np.nan) for one in (first, second))
+    first[0] = np.where(np.isnan(first).all(axis=0), 0.0, first[0])  # a column may have no value in the sample
+    mean, std = np.nanmean(first, axis=0), np.nanstd(first, axis=0)
     rows = [_scaled(one, mean, std) for one in (first, second)]
     found = []
     for metric, limit in wanted.values():
@@ -46,4 +49,4 @@ def multivariate(signal: SignalRequest, sides: Sides, settings: Settings) -> lis
 
 
 def _scaled(rows: Floats, mean: Floats, std: Floats) -> Floats:
-    return np.nan_to_num((rows - mean) / np.where(std > 0, std, 1.0), posinf=0.0, neginf=0.0)
+    return np.nan_to_num((rows - mean) / np.where(std > 0, std, 1.0), posinf=0.0, neginf=0.0).clip(-FAR, FAR)

@@ -37,9 +37,17 @@ def run(request: MonitorRequest) -> MonitorResult:
 
 def _signal(signal: SignalRequest, settings: Settings) -> SignalResult:
     try:
-        found = SIGNALS[signal.type](signal, settings)
+        return calculated(signal, settings)
     except SlipwayError as error:
-        found = SignalResult(name=signal.name, type=signal.type, reason=str(error))
+        return _described(signal, SignalResult(name=signal.name, type=signal.type, reason=str(error)))
+
+
+def calculated(signal: SignalRequest, settings: Settings) -> SignalResult:
+    """What the signal found. Raises SlipwayError where it cannot be calculated."""
+    return _described(signal, SIGNALS[signal.type](signal, settings))
+
+
+def _described(signal: SignalRequest, found: SignalResult) -> SignalResult:
     found.window_start, found.window_end = signal.production.window_start, signal.production.window_end
     found.baseline = signal.reference.label if signal.reference is not None else ""
     return found

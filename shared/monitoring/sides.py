@@ -51,9 +51,9 @@ def sides_of(
         if quality
         else _types(baseline, names, signal.types, compatibility)
     )
-    forms = {name: forms_of(was[name]) if quality else (kind,) for name, kind in types.items()}
+    forms = {name: _forms(was[name], kind, quality) for name, kind in types.items()}
     exact = bool(quality or stored or signal.production.save_sketch or not reference.files)
-    current = _production(now, baseline, forms, exact)
+    current = _production(now, baseline, forms, types, exact)
     for one in stored:
         current.merge(one)
     _save(baseline, reference)
@@ -133,7 +133,18 @@ def _all_types(
     return {name: said.get(name) or feature_type(one, compatibility) or CATEGORICAL for name, one in columns}
 
 
-def _production(rows: Rows, baseline: DataSketch, forms: Mapping[str, Sequence[str]], exact: bool) -> DataSketch:
+def _forms(was: ColumnType, kind: FeatureType, quality: bool) -> Sequence[str]:
+    """As the baseline was counted: whole numbers that are categories are named alike only then."""
+    return forms_of(was) if quality or was is ColumnType.INTEGER else (kind,)
+
+
+def _production(
+    rows: Rows,
+    baseline: DataSketch,
+    forms: Mapping[str, Sequence[str]],
+    types: Mapping[str, FeatureType],
+    exact: bool,
+) -> DataSketch:
     if not rows.schema:
         return DataSketch()
     keep = kept_values(len(forms))
@@ -141,7 +152,8 @@ def _production(rows: Rows, baseline: DataSketch, forms: Mapping[str, Sequence[s
     for name, how in forms.items():
         column = baseline.columns[name]
         edges = _edges(column) if NUMERICAL in how and exact else None
-        plans.append(ColumnPlan(name, column.type, how, edges, 0 if exact else keep))
+        needed = types[name] == CATEGORICAL
+        plans.append(ColumnPlan(name, column.type, how, edges, 0 if exact else keep, needed))
     return sketch_rows(rows, plans)
 
 

@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from shared.monitoring.run import run
 
         result = run(request)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error.name} is not installed\nTo do: pip install 'slipway[monitoring]'\n")
+        return 1
     except (SlipwayError, ValidationError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -36,7 +36,9 @@ class MetricValue(Document):
     threshold: float | None = None  # from where on it is a breach; None: shown only
     direction: Literal["above", "below"] = "above"  # on which side of the threshold the breach lies
     p_value: float | None = None  # of tests
-    adjusted_p_value: float | None = None  # by Benjamini-Hochberg over all features of the signal
+    adjusted_p_value: float | None = (
+        None  # of the feature's test, by Benjamini-Hochberg over all features of the signal
+    )
     effect_size: float | None = None  # beside a p-value: how much, not only how surely
     effect: str = ""  # what the effect size is: "D" of Kolmogorov-Smirnov, "Cramer's V"...
     interval: Interval | None = None  # of the value, where it was asked for

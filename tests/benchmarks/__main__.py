@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from tests.benchmarks import (
     cli_start,
     cold_start,
+    drift,
+    drift_power,
     environments,
     event_latency,
     optimization,
@@ -33,6 +35,8 @@ from tests.benchmarks.report import ROOT, Result, conditions, load_average, save
 BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
     "cli-start": cli_start.measure,
     "cold-start": cold_start.measure,
+    "drift": drift.measure,
+    "drift-power": drift_power.measure,
     "environments": environments.measure,
     "event-latency": event_latency.measure,
     "optimization": optimization.measure,

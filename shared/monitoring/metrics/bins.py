@@ -23,10 +23,14 @@ def number_counts(baseline: NumericalSketch, current: NumericalSketch, compatibi
 
 
 def category_counts(baseline: CategoricalSketch, current: CategoricalSketch) -> Pair:
-    """Of each category that either has, the most frequent first."""
+    """Of each category that either has, the most frequent first; values of categories that were too many to be counted
+    apart are one more."""
     names = union(baseline, current)
-    first, second = ([float(one.counts.get(name, 0)) for name in names] for one in (baseline, current))
-    return np.array(first), np.array(second)
+    both = (baseline, current)
+    found = [np.array([float(one.counts.get(name, 0)) for name in names]) for one in both]
+    if baseline.untracked or current.untracked:
+        found = [np.append(counts, float(one.untracked)) for counts, one in zip(found, both, strict=True)]
+    return found[0], found[1]
 
 
 def equal_width_edges(baseline: NumericalSketch, current: NumericalSketch) -> Floats:

@@ -65,4 +65,5 @@ METRIC = Metric(
     unit="p-value",
     categorical=_categories,
     least_effect=0.05,
+    usual=0.05,
 )

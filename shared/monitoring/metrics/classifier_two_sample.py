@@ -38,4 +38,5 @@ METRIC = Metric(
     "Lopez-Paz and Oquab, 'Revisiting classifier two-sample tests', 2017; Azure ML's dataset monitors, threshold 0.2",
     compute=coefficient,
     thresholds={"azureml v1": 0.2},
+    usual=0.2,
 )

@@ -28,7 +28,7 @@ def _of_values(first: Floats, second: Floats) -> float:
     gap = np.searchsorted(first, both[:-1], "right") / len(first) - np.searchsorted(second, both[:-1], "right") / len(
         second
     )
-    return math.sqrt(2.0 * float(np.dot(np.diff(both), gap**2)))
+    return math.sqrt(2.0 * float((np.diff(both) * gap**2).sum()))
 
 
 def _numbers(baseline: NumericalSketch, current: NumericalSketch, compatibility: Compatibility) -> Found:
@@ -40,4 +40,5 @@ METRIC = Metric(
     "drift",
     "Szekely and Rizzo, 'Energy statistics', 2013; divided by the root of the baseline's standard deviation",
     numerical=_numbers,
+    usual=0.1,
 )

@@ -39,4 +39,5 @@ METRIC = Metric(
     numerical=_numbers,
     categorical=_categories,
     thresholds={"slipway categorical": 0.1, "azureml categorical": 0.1},
+    usual=0.1,
 )

@@ -44,4 +44,5 @@ METRIC = Metric(
     direction="below",
     unit="p-value",
     compute=test,
+    usual=0.05,
 )

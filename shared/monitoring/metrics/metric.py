@@ -37,6 +37,7 @@ class Metric:
     categorical: Callable[[CategoricalSketch, CategoricalSketch, Compatibility], Found] | None = None
     compute: Callable[..., Any] | None = None  # of the other kinds; their tables say with what
     thresholds: dict[str, float] = field(default_factory=dict)  # "slipway numerical" -> default; others are shown only
+    usual: float | None = None  # the threshold of one that is asked for without a threshold; None: shown only
     least_effect: float = 0.0  # of tests: with a smaller effect, a small p-value is no breach
 
     @property

@@ -36,4 +36,5 @@ METRIC = Metric(
     unit="nats",
     numerical=_numbers,
     categorical=_categories,
+    usual=0.2,
 )

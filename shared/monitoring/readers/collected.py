@@ -39,7 +39,7 @@ class CollectedReader:
         rows: list[dict[str, Any]] = []
         for row in self._rows(reading):
             rows.append(row if columns is None else {name: row.get(name) for name in columns if name in row})
-            if len(rows) >= BATCH_ROWS // 4:
+            if len(rows) >= BATCH_ROWS:
                 yield batch_of(rows)
                 rows = []
         if rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -11,16 +12,19 @@ from shared.errors import Invalid
 from shared.monitoring.column_types import ColumnType, type_of
 from shared.monitoring.readers.reader import BATCH_ROWS, Reading, existing
 
+WHOLE_ROWS = 131_072  # of a file that is read in one batch: its columns are sorted once
+
 
 class ParquetReader:
-    """A Parquet file. Each thread needs one of its own while it reads: `batches` opens the file anew."""
+    """A Parquet file, opened once by each thread that reads it."""
 
     columnar = True
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self._path, self._local = path, threading.local()
         try:
-            with pq.ParquetFile(existing(path)) as file:
+            with pa.OSFile(str(existing(path))) as source:
+                file = pq.ParquetFile(source)
                 self._metadata, self._arrow = file.metadata, file.schema_arrow
         except pa.ArrowInvalid as error:
             raise Invalid(
@@ -35,9 +39,18 @@ class ParquetReader:
         """Row group by row group."""
         held = self._arrow.names
         wanted = [name for name in (held if columns is None else columns) if name in held]
-        texts = [name for name in wanted if type_of(self._arrow.field(name).type) is ColumnType.STRING]
+        rows = self._metadata.num_rows if self._metadata.num_rows <= WHOLE_ROWS else BATCH_ROWS
         try:
-            with pq.ParquetFile(self._path, metadata=self._metadata, read_dictionary=texts) as file:
-                yield from file.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False)
+            yield from self._file().iter_batches(max(1, rows), columns=wanted, use_threads=False)
         except (pa.ArrowInvalid, OSError) as error:
             raise Invalid(f"{self._path} cannot be read to its end: {error}", remedy="write the file anew") from error
+
+    def _file(self) -> pq.ParquetFile:
+        found = getattr(self._local, "file", None)
+        if found is None:
+            texts = [one.name for one in self._arrow if type_of(one.type) is ColumnType.STRING]
+            source = pa.OSFile(self._path)
+            found = self._local.file = pq.ParquetFile(
+                source, metadata=self._metadata, read_dictionary=texts, pre_buffer=False
+            )
+        return found

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from shared.monitoring.arrays import Counts, Floats, categories_of, numbers_of
+from shared.monitoring.arrays import Floats, categories_of, numbers_of
 from shared.monitoring.column_types import ColumnType
+from shared.monitoring.sketches.building import NumericalBuilder
 from shared.monitoring.sketches.categorical import CategoricalSketch
-from shared.monitoring.sketches.moments import Moments, moments_of
-from shared.monitoring.sketches.numerical import NumericalSketch, edges_of
-from shared.monitoring.sketches.summary import QuantileSummary
+from shared.monitoring.sketches.numerical import NumericalSketch
 
 MAX_INTEGERS = 10_000  # different whole numbers that are counted apart; with more, a column is numerical
 NUMERICAL, CATEGORICAL = "numerical", "categorical"
@@ -60,6 +59,7 @@ class ColumnPlan:
     forms: Collection[str]  # numerical, categorical, both, or neither: then nulls alone are counted
     edges: Floats | None = None  # of the baseline; None: laid from the column's own values
     keep: int = 0  # values that are kept themselves, at most
+    categories_needed: bool = False  # of production: what the baseline has as categories stays so, however many
 
 
 def forms_of(kind: ColumnType) -> tuple[str, ...]:
@@ -71,29 +71,13 @@ def forms_of(kind: ColumnType) -> tuple[str, ...]:
     return (NUMERICAL,) if kind in (ColumnType.FLOAT, ColumnType.TIME) else (CATEGORICAL,)
 
 
-@dataclass(slots=True)
 class ColumnBuilder:
     """Counts a column batch by batch."""
 
-    plan: ColumnPlan
-    sketch: ColumnSketch = field(init=False)
-    overflowed: bool = False  # edges were laid by a summary: a second pass counts at them exactly
-    _moments: Moments = field(default_factory=Moments)
-    _kept: list[Floats] | None = None
-    _kept_count: int = 0
-    _summary: QuantileSummary | None = None
-    _less: Counts | None = None
-    _at_most: Counts | None = None
-    _below: float = 0.0
-    _above: float = 0.0
-
-    def __post_init__(self) -> None:
-        plan, edges = self.plan, self.plan.edges
-        self.sketch = ColumnSketch(plan.name, plan.type)
+    def __init__(self, plan: ColumnPlan) -> None:
+        self.plan, self.sketch = plan, ColumnSketch(plan.name, plan.type)
         self.sketch.categorical = CategoricalSketch() if CATEGORICAL in plan.forms else None
-        self._kept = [] if plan.keep or edges is None else None
-        if edges is not None:
-            self._less, self._at_most = np.zeros(len(edges), np.int64), np.zeros(len(edges), np.int64)
+        self._numbers = NumericalBuilder(plan.edges, plan.keep) if NUMERICAL in plan.forms else None
 
     def missing(self, rows: int) -> None:
         """Rows of a file that has no such column."""
@@ -104,85 +88,43 @@ class ColumnBuilder:
         """Count more rows."""
         sketch = self.sketch
         sketch.rows += len(array)
-        if NUMERICAL in self.plan.forms:
-            self._add_numbers(array)
-        elif sketch.categorical is not None:
-            found = categories_of(array)
+        if self._numbers is not None:
+            found = numbers_of(array)
             sketch.nulls += found.nulls
-            sketch.categorical.add(found.counts)
+            sketch.errors += found.errors
+            self._numbers.add(found.values)
+            if sketch.categorical is not None:
+                self._add_integers(sketch.categorical, found.values)
+        elif sketch.categorical is not None:
+            texts = categories_of(array)
+            sketch.nulls += texts.nulls
+            sketch.categorical.add(texts.counts)
         else:
             sketch.nulls += array.null_count
 
-    def _add_numbers(self, array: pa.Array) -> None:
-        found = numbers_of(array)
-        self.sketch.nulls += found.nulls
-        self.sketch.errors += found.errors
-        values = found.values
-        self._moments.merge(moments_of(values))
-        if self.sketch.categorical is not None:
-            self._add_integers(values)
-        self._add_at_edges(values)
-        if self._summary is not None:
-            self._summary.add(values)
-        elif self._kept is not None:
-            self._keep(values)
-
-    def _add_at_edges(self, values: Floats) -> None:
-        edges = self.plan.edges
-        if edges is None or self._less is None or self._at_most is None or not len(edges):
-            return
-        less, at_most = np.searchsorted(values, edges, "left"), np.searchsorted(values, edges, "right")
-        self._less += less
-        self._at_most += at_most
-        self._below += float((edges[0] - values[: less[0]]).sum())
-        self._above += float((values[at_most[-1] :] - edges[-1]).sum())
-
-    def _keep(self, values: Floats) -> None:
-        assert self._kept is not None
-        self._kept.append(values)
-        self._kept_count += len(values)
-        if self._kept_count <= self.plan.keep:
-            return
-        if self.plan.edges is None:
-            self.overflowed, self._summary = True, QuantileSummary()
-            for part in self._kept:
-                self._summary.add(part)
-        self._kept = None
-
-    def _add_integers(self, ordered: Floats) -> None:
+    def _add_integers(self, categorical: CategoricalSketch, ordered: Floats) -> None:
         if not len(ordered):
             return
         first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        categorical = self.sketch.categorical
-        if len(first) > MAX_INTEGERS or (categorical is not None and len(categorical.counts) > MAX_INTEGERS):
+        many = len(first) > MAX_INTEGERS or len(categorical.counts) > MAX_INTEGERS
+        if many and not self.plan.categories_needed:
             self.sketch.categorical = None
             return
-        assert categorical is not None
         counts = np.diff(np.append(first, len(ordered)))
         categorical.add(
             {_name(value): int(count) for value, count in zip(ordered[first].tolist(), counts, strict=True)}
         )
 
+    def again(self) -> ColumnPlan | None:
+        """How it is to be counted a second time, with edges that divide it better; None where once was enough."""
+        edges = self._numbers.better_edges() if self._numbers is not None else None
+        return None if edges is None else replace(self.plan, edges=edges, keep=0)
+
     def finish(self) -> ColumnSketch:
         """The sketch of everything that was added."""
-        if NUMERICAL in self.plan.forms:
-            self.sketch.numerical = self._numerical()
+        if self._numbers is not None:
+            self.sketch.numerical = self._numbers.finish()
         return self.sketch
-
-    def _numerical(self) -> NumericalSketch:
-        values = None
-        if self._kept is not None:
-            values = self._kept[0] if len(self._kept) == 1 else np.sort(np.concatenate([*self._kept, np.zeros(0)]))
-        if self.plan.edges is not None and self._less is not None and self._at_most is not None:
-            beyond = (self._below, self._above)
-            return NumericalSketch(self._moments, self.plan.edges, self._less, self._at_most, *beyond, values)
-        if values is not None:
-            return NumericalSketch(self._moments, values=values)
-        assert self._summary is not None
-        return NumericalSketch(self._moments, self._edges(self._summary), values=None)
-
-    def _edges(self, summary: QuantileSummary) -> Floats:
-        return np.union1d(edges_of(summary.ordered()), [self._moments.minimum, self._moments.maximum])
 
 
 def _name(value: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -51,23 +51,16 @@ def kept_values(columns: int) -> int:
 
 
 def sketch_rows(rows: Rows, plans: Sequence[ColumnPlan]) -> DataSketch:
-    """Everything that is kept of these columns. Data are read once; columns with more values than are kept, and no
-    edges, a second time, to count at the edges that were laid."""
+    """Everything that is kept of these columns. Data are read once; columns that turn out to be distributed otherwise
+    than their first values, a second time, to count at better edges."""
     counts = DataCounts()
     builders = [ColumnBuilder(plan) for plan in plans]
     _fill(rows, builders, counts)
     sketches = {one.plan.name: one.finish() for one in builders}
-    if again := [one for one in builders if one.overflowed]:
-        second = [ColumnBuilder(replace(one.plan, edges=_edges(one), keep=0)) for one in again]
+    if second := [ColumnBuilder(plan) for one in builders if (plan := one.again()) is not None]:
         _fill(rows, second, DataCounts())
         sketches |= {one.plan.name: one.finish() for one in second}
     return DataSketch(sketches, counts.rows, counts)
-
-
-def _edges(builder: ColumnBuilder):  # type: ignore[no-untyped-def]
-    found = builder.sketch.numerical
-    assert found is not None
-    return found.edges
 
 
 def _fill(rows: Rows, builders: Sequence[ColumnBuilder], counts: DataCounts) -> None:

@@ -19,6 +19,8 @@ class Moments:
     squares: float = 0.0  # sum of the squared deviations from the mean
     minimum: float = math.inf
     maximum: float = -math.inf
+    at_minimum: int = 0  # values that are the least
+    at_maximum: int = 0  # and that are the greatest
 
     @property
     def std(self) -> float:
@@ -39,7 +41,16 @@ class Moments:
         self.squares += other.squares + delta * delta * (self.count * other.count / total)
         self.mean += delta * (other.count / total)
         self.count = total
-        self.minimum, self.maximum = min(self.minimum, other.minimum), max(self.maximum, other.maximum)
+        self.minimum, self.at_minimum = _extreme(self.minimum, self.at_minimum, other.minimum, other.at_minimum)
+        high, self.at_maximum = _extreme(-self.maximum, self.at_maximum, -other.maximum, other.at_maximum)
+        self.maximum = -high
+
+
+def _extreme(first: float, count: int, second: float, second_count: int) -> tuple[float, int]:
+    """The lesser of two values, and how often it occurs."""
+    if first == second:
+        return first, count + second_count
+    return (first, count) if first < second else (second, second_count)
 
 
 def moments_of(ordered: Floats) -> Moments:
@@ -48,4 +59,8 @@ def moments_of(ordered: Floats) -> Moments:
         return Moments()
     mean = float(ordered.mean())
     centred = ordered - mean
-    return Moments(len(ordered), mean, float(np.dot(centred, centred)), float(ordered[0]), float(ordered[-1]))
+    centred *= centred  # not np.dot: BLAS starts a thread for each core, which spin beside those that read
+    low, high = float(ordered[0]), float(ordered[-1])
+    at_low = int(np.searchsorted(ordered, low, "right"))
+    at_high = len(ordered) - int(np.searchsorted(ordered, high, "left"))
+    return Moments(len(ordered), mean, float(centred.sum()), low, high, at_low, at_high)

@@ -41,8 +41,12 @@ class NumericalSketch:
         if self.values is not None:
             less = np.searchsorted(self.values, edges, "left").astype(np.float64)
             return less, np.searchsorted(self.values, edges, "right").astype(np.float64)
-        if edges is self.edges or np.array_equal(edges, self.edges):
+        if edges is self.edges:
             return self.less.astype(np.float64), self.at_most.astype(np.float64)
+        if len(self.edges):
+            places = np.searchsorted(self.edges, edges).clip(max=len(self.edges) - 1)
+            if bool((self.edges[places] == edges).all()):
+                return self.less[places].astype(np.float64), self.at_most[places].astype(np.float64)
         return self._interpolated(edges)
 
     def _interpolated(self, edges: Floats) -> tuple[Floats, Floats]:
@@ -63,17 +67,25 @@ class NumericalSketch:
         moments, count = self.moments, float(self.count)
         edges, less, at_most = self.edges, self.less.astype(np.float64), self.at_most.astype(np.float64)
         if not len(edges) or moments.minimum < edges[0]:
-            at = np.searchsorted(edges, moments.minimum)
+            edges, less = np.append(moments.minimum, edges), np.append(0.0, less)
+            at_most = np.append(float(moments.at_minimum), at_most)
+        if moments.maximum > edges[-1]:
+            edges, at_most = np.append(edges, moments.maximum), np.append(at_most, count)
+            less = np.append(less, count - moments.at_maximum)
+        if len(edges) < 2:
             edges, less, at_most = (
-                np.insert(edges, at, moments.minimum),
-                np.insert(less, at, 0.0),
-                np.insert(at_most, at, 1.0),
+                np.append(edges, np.nextafter(edges, np.inf)),
+                np.append(less, at_most),
+                np.tile(at_most, 2),
             )
-        if len(edges) < 2 or moments.maximum > edges[-1]:
-            greatest = max(moments.maximum, float(np.nextafter(edges[-1], np.inf)))
-            edges = np.append(edges, greatest)
-            less, at_most = np.append(less, max(count - 1.0, at_most[-1])), np.append(at_most, count)
         return edges, less, at_most
+
+    def with_extremes(self) -> NumericalSketch:
+        """The same with the least and the greatest value as its outermost edges."""
+        if not self.count:
+            return self
+        edges, less, at_most = self._bounded()
+        return NumericalSketch(self.moments, edges, less.astype(np.int64), at_most.astype(np.int64))
 
     def quantiles(self, shares: Floats) -> Floats:
         """The least value that this share of the values is not above (the inverse of the distribution function);
@@ -118,7 +130,7 @@ def _beyond(first: NumericalSketch, second: NumericalSketch, edges: Floats) -> t
 
 
 @lru_cache(maxsize=64)
-def _ranks(count: int) -> Counts:
+def ranks_of_edges(count: int) -> Counts:
     """Ranks (from 0) of the values that become edges: every thousandth part, and ever finer towards both ends."""
     shares = np.arange(1, BINS) / BINS
     finer = 1.0 / (TAIL * 2.0 ** np.arange(0, 24))
@@ -129,4 +141,4 @@ def _ranks(count: int) -> Counts:
 
 def edges_of(ordered: Floats) -> Floats:
     """The edges for these sorted values: some of themselves. None for none."""
-    return np.unique(ordered[_ranks(len(ordered))]) if len(ordered) else np.zeros(0)
+    return np.unique(ordered[ranks_of_edges(len(ordered))]) if len(ordered) else np.zeros(0)

@@ -42,7 +42,9 @@ def _column(column: ColumnSketch, blob: bytearray) -> dict[str, Any]:
         numbers = column.numerical.compacted()
         moments = numbers.moments
         found["moments"] = [moments.count, moments.mean, moments.squares]
-        found["moments"] += [moments.minimum, moments.maximum] if moments.count else []
+        found["moments"] += (
+            [moments.minimum, moments.maximum, moments.at_minimum, moments.at_maximum] if moments.count else []
+        )
         found["edges"], found["beyond"] = len(numbers.edges), [numbers.below, numbers.above]
         blob += numbers.edges.astype("<f8").tobytes()
         blob += numbers.less.astype("<i8").tobytes() + numbers.at_most.astype("<i8").tobytes()

@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.monitoring.arrays import Floats
 
-BLOCK = 16_384  # values on each level
+BLOCK = 16_384  # values on each level, at least; less than twice as many
 
 
 class QuantileSummary:
@@ -22,22 +22,23 @@ class QuantileSummary:
 
     def add(self, ordered: Floats) -> None:
         """More values."""
-        self._rest.append(ordered)
-        self._waiting += len(ordered)
-        if self._waiting < BLOCK:
-            return
-        values = np.concatenate(self._rest)
-        whole = len(values) // BLOCK * BLOCK
-        for start in range(0, whole, BLOCK):
-            self._push(np.sort(values[start : start + BLOCK]), 0)
-        self._rest, self._waiting = [values[whole:].copy()], len(values) - whole
+        if len(ordered) < BLOCK:
+            self._rest.append(ordered)
+            self._waiting += len(ordered)
+            if self._waiting < BLOCK:
+                return
+            ordered = np.sort(np.concatenate(self._rest))
+            self._rest, self._waiting = [], 0
+        level = (len(ordered) // BLOCK).bit_length() - 1
+        self._odd += 1
+        self._push(ordered[self._odd % 2**level :: 2**level].copy(), level)
 
     def _push(self, block: Floats, level: int) -> None:
         while (other := self._levels.pop(level, None)) is not None:
             both = np.concatenate([other, block])
             both.sort(kind="stable")
-            self._odd ^= 1  # in turns: errors of following merges cancel
-            block, level = both[self._odd :: 2].copy(), level + 1
+            self._odd += 1  # in turns: errors of following merges cancel
+            block, level = both[self._odd % 2 :: 2].copy(), level + 1
         self._levels[level] = block
 
     def ordered(self) -> Floats:
