@@ -64,6 +64,7 @@ _PATH: dict[str, dict[str, Any]] = {
     "upload_id": {"type": "string"},
     "sync_id": {"type": "string"},
     "image_id": {"type": "string"},
+    "monitor_run_id": {"type": "string"},
     "profile_id": {"type": "string"},
     "deployment": {"type": "string"},
     "optimization_id": {"type": "string"},

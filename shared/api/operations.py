@@ -9,6 +9,7 @@ from shared.api.declared_operations import DECLARED, SYNCS
 from shared.api.endpoint_operations import ENDPOINTS, ROLLOUTS
 from shared.api.environment_operations import ENVIRONMENTS
 from shared.api.image_operations import IMAGES
+from shared.api.monitor_operations import MONITOR_RUNS
 from shared.api.operation import BODY_ERRORS, PAGING, Operation
 from shared.api.optimization_operations import OPTIMIZATIONS
 from shared.api.profile_operations import PROFILES
@@ -283,6 +284,7 @@ OPERATIONS: dict[str, Operation] = {
         *ENVIRONMENTS,
         *IMAGES,
         *PROFILES,
+        *MONITOR_RUNS,
         *OPTIMIZATIONS,
         *ENDPOINTS,
         *ROLLOUTS,

@@ -23,6 +23,7 @@ from shared.ports import (
     ImageBuilder,
     ModelOptimizer,
     ModelProfiler,
+    MonitorRunner,
     UploadArea,
     WorkQueue,
 )
@@ -53,6 +54,7 @@ class Adapters:
     images: ImageBuilder
     profiler: ModelProfiler
     optimizer: ModelOptimizer
+    monitor_runner: MonitorRunner
     target: DeploymentTarget
     credentials: EndpointCredentialStore
     clock: Clock
@@ -87,6 +89,7 @@ def assemble(settings: Settings, adapters: Adapters) -> ControlPlane:
             image_digests=image_digests(settings),
             profiler=adapters.profiler,
             optimizer=adapters.optimizer,
+            monitor_runner=adapters.monitor_runner,
             target=adapters.target,
             credentials=adapters.credentials,
             open_source=source_opener(settings),

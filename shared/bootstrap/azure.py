@@ -12,6 +12,7 @@ from shared.adapters.azure.credentials import default_credential
 from shared.adapters.azure.event_publisher import open_event_publisher
 from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
 from shared.adapters.azure.no_credentials import NoCredentials
+from shared.adapters.azure.no_monitor_runner import NoMonitorRunner
 from shared.adapters.azure.no_optimizer import NoOptimizer
 from shared.adapters.azure.no_profiler import NoProfiler
 from shared.adapters.azure.no_target import NoTarget
@@ -41,6 +42,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         AcrImageBuilder(runs, settings.image_base),
         NoProfiler(),
         NoOptimizer(),
+        NoMonitorRunner(),
         targets(settings, NoTarget(), lambda cluster: AksLogins(cluster, credential)),
         NoCredentials(),
         clock,

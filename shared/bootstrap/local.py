@@ -15,6 +15,7 @@ from shared.adapters.local.environments_by_need import EnvironmentsByNeed
 from shared.adapters.local.event_grid import LocalEventPublisher, open_event_grid
 from shared.adapters.local.event_subscriptions import LocalEventSubscriptions
 from shared.adapters.local.image_builder import LocalImageBuilder
+from shared.adapters.local.monitor_runner import LocalMonitorRunner
 from shared.adapters.local.optimizer import LocalOptimizer
 from shared.adapters.local.profiler import LocalProfiler
 from shared.adapters.local.resource_store import open_resource_store
@@ -58,6 +59,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         ),
         LocalProfiler(folder / "profiles", settings.package_index_url, prices=settings.profile_prices, alone=alone),
         LocalOptimizer(folder / "optimizations", environments, settings.package_index_url, alone=alone),
+        LocalMonitorRunner(folder / "monitor-runs", folder / "collected", settings.profile_timeout_s),
         targets(settings, LocalTarget(folder / "endpoints", settings.package_index_url), None),
         LocalCredentials(folder / "endpoint-keys"),
         clock,

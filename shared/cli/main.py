@@ -20,6 +20,7 @@ from shared.cli.image_commands import image, package
 from shared.cli.import_commands import import_
 from shared.cli.lineage_commands import lineage
 from shared.cli.model_commands import model
+from shared.cli.monitor_commands import monitor
 from shared.cli.optimization_commands import optimization, optimize_model
 from shared.cli.options import Options, common_options, root_options
 from shared.cli.policy_commands import policy
@@ -82,6 +83,7 @@ COMMANDS = (
         deployment,
         rollout,
         drift,
+        monitor,
     ),
 )
 for command in COMMANDS:

@@ -23,6 +23,7 @@ from shared.ports import (
     ModelOptimizer,
     ModelProfiler,
     ModelSource,
+    MonitorRunner,
     UploadArea,
     WorkQueue,
 )
@@ -63,6 +64,7 @@ class Deps:
     image_digests: ImageDigests
     profiler: ModelProfiler
     optimizer: ModelOptimizer
+    monitor_runner: MonitorRunner
     target: DeploymentTarget
     credentials: EndpointCredentialStore
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted

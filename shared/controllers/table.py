@@ -9,6 +9,7 @@ from shared.controllers import (
     environment_build,
     image,
     model,
+    monitor_run,
     optimization,
     profile,
     rollout,
@@ -21,6 +22,7 @@ from shared.resources.environment import KIND as ENVIRONMENT
 from shared.resources.environment_build import KIND as ENVIRONMENT_BUILD
 from shared.resources.image import KIND as IMAGE
 from shared.resources.model import KIND as MODEL
+from shared.resources.monitor_run import KIND as MONITOR_RUN
 from shared.resources.online_deployment import KIND as ONLINE_DEPLOYMENT
 from shared.resources.online_endpoint import KIND as ONLINE_ENDPOINT
 from shared.resources.optimization_job import KIND as OPTIMIZATION
@@ -34,6 +36,7 @@ CONTROLLERS: dict[str, Controller] = {
     ENVIRONMENT_BUILD: environment_build.CONTROLLER,
     IMAGE: image.CONTROLLER,
     MODEL: model.CONTROLLER,
+    MONITOR_RUN: monitor_run.CONTROLLER,
     OPTIMIZATION: optimization.CONTROLLER,
     ONLINE_DEPLOYMENT: deployment.CONTROLLER,
     ONLINE_ENDPOINT: endpoint.CONTROLLER,

@@ -38,6 +38,8 @@ MODEL_OPTIMIZED = "Slipway.ModelOptimized"
 MODEL_NOT_OPTIMIZED = "Slipway.ModelNotOptimized"
 MODEL_PROFILED = "Slipway.ModelProfiled"
 MODEL_PROFILE_FAILED = "Slipway.ModelProfileFailed"
+DATASET_DRIFT_DETECTED = "Microsoft.MachineLearningServices.DatasetDriftDetected"
+RUN_STATUS_CHANGED = "Microsoft.MachineLearningServices.RunStatusChanged"
 UPLOAD_REGISTERED = "Slipway.UploadRegistered"
 UPLOAD_WAITING = "Slipway.UploadWaiting"
 UPLOAD_FAILED = "Slipway.UploadFailed"
@@ -80,6 +82,8 @@ PUBLISHED: dict[str, str] = {
     MODEL_NOT_OPTIMIZED: "an optimisation ended without a variant that is verified and faster",
     MODEL_PROFILED: "a profile recommends CPU and memory for a model version",
     MODEL_PROFILE_FAILED: "a profile ended without a recommendation",
+    DATASET_DRIFT_DETECTED: "a monitor found that the data of a deployment have moved",
+    RUN_STATUS_CHANGED: "a run of a monitor ended with signals beyond their thresholds; its tag says which",
     UPLOAD_WAITING: "a manifest arrived before its files",
     UPLOAD_REGISTERED: "an upload became a model version",
     UPLOAD_FAILED: "an upload was refused, or its files did not come in time",

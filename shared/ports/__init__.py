@@ -33,6 +33,7 @@ from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBu
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.images import ImageBuilder, ImageDigests, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
+from shared.ports.monitoring import MonitorProgress, MonitorRunner, MonitorRunRequest
 from shared.ports.notifying import Notifier
 from shared.ports.optimization import ModelOptimizer, OptimizationProgress, OptimizationRequest
 from shared.ports.planning import DeploymentPlan, DeploymentPlanner, FieldChange, ObjectChange
@@ -75,6 +76,9 @@ __all__ = [
     "ModelOptimizer",
     "ModelProfiler",
     "ModelSource",
+    "MonitorProgress",
+    "MonitorRunRequest",
+    "MonitorRunner",
     "Notifier",
     "ObjectChange",
     "ObservedDeployment",

@@ -10,6 +10,7 @@ from shared.resources import (
     environment_build,
     image,
     model,
+    monitor_run,
     optimization_job,
     profile,
     profile_job,
@@ -50,6 +51,7 @@ KINDS: dict[str, Kind] = {
             True,
         ),
         Kind(image.KIND, image.ImageSpec, image.ImageStatus, None, True),
+        Kind(monitor_run.KIND, monitor_run.MonitorRunSpec, monitor_run.MonitorRunStatus, None, True),
         Kind(
             optimization_job.KIND,
             optimization_job.OptimizationSpec,

@@ -1,0 +1,35 @@
+"""REST of runs of monitors."""
+
+import azure.functions as func
+
+from functions import answer
+
+bp = func.Blueprint()
+
+
+@bp.function_name("run_monitor")
+@bp.route("monitors/{name}/run", methods=["POST"])
+async def run_monitor(req: func.HttpRequest) -> func.HttpResponse:
+    """Begin a run of a monitor."""
+    return await answer("run_monitor", req)
+
+
+@bp.function_name("list_monitor_runs")
+@bp.route("monitor-runs", methods=["GET"])
+async def list_monitor_runs(req: func.HttpRequest) -> func.HttpResponse:
+    """Runs of all monitors, newest first."""
+    return await answer("list_monitor_runs", req)
+
+
+@bp.function_name("get_monitor_run")
+@bp.route("monitor-runs/{monitor_run_id}", methods=["GET"])
+async def get_monitor_run(req: func.HttpRequest) -> func.HttpResponse:
+    """One run, and what it found."""
+    return await answer("get_monitor_run", req)
+
+
+@bp.function_name("cancel_monitor_run")
+@bp.route("monitor-runs/{monitor_run_id}/cancel", methods=["POST"])
+async def cancel_monitor_run(req: func.HttpRequest) -> func.HttpResponse:
+    """End a run."""
+    return await answer("cancel_monitor_run", req)

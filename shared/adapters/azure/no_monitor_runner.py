@@ -1,0 +1,17 @@
+"""There are no statistics in the function app: they need a machine of their own."""
+
+from __future__ import annotations
+
+from shared.errors import NotSupported
+from shared.ports import MonitorProgress, MonitorRunRequest
+
+
+class NoMonitorRunner:
+    """A MonitorRunner that says what to do instead."""
+
+    async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
+        """Raises NotSupported."""
+        raise NotSupported("monitors are not run on Azure yet", remedy="run them with `slipway up` on a machine")
+
+    async def cancel(self, monitor_run_id: str) -> None:
+        """See MonitorRunner: nothing runs."""

@@ -1,0 +1,30 @@
+"""The REST operations of runs of monitors."""
+
+from __future__ import annotations
+
+from shared.api import monitor_runs as handlers
+from shared.api.documents import monitor_runs as doc
+from shared.api.operation import PAGING, Operation
+
+_ONE = "monitor-runs/{monitor_run_id}"
+MONITOR_RUNS = (
+    Operation("run_monitor", "POST", "monitors/{name}/run", handlers.run_monitor, {202: doc.MonitorRun}, (404, 422)),
+    Operation(
+        "list_monitor_runs",
+        "GET",
+        "monitor-runs",
+        handlers.list_monitor_runs,
+        {200: doc.MonitorRunPage},
+        (400, 422),
+        query=PAGING,
+    ),
+    Operation("get_monitor_run", "GET", _ONE, handlers.get_monitor_run, {200: doc.MonitorRunFound}, (404,)),
+    Operation(
+        "cancel_monitor_run",
+        "POST",
+        f"{_ONE}/cancel",
+        handlers.cancel_monitor_run,
+        {202: doc.MonitorRun},
+        (404, 422),
+    ),
+)
