@@ -72,10 +72,10 @@ def show(options: Options, name: str, report: Path | None) -> None:
             raise CliError(f"no run of {name} has ended well", ExitCode.REFUSED, remedy=f"slipway monitor run {name}")
         found = api.get(f"monitor-runs/{segment(ended[0]['monitor_run_id'])}")
     if report is not None:
-        from shared.cli.drift_forms import as_html
+        from shared.monitors.report_html import report_html
         from shared.resources.monitor_result import MonitorResult
 
-        report.write_text(as_html(MonitorResult.model_validate(found["result"])))
+        report.write_text(report_html(MonitorResult.model_validate(found["result"])))
     output.show(options, found, describe(found))
 
 

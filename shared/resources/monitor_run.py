@@ -13,7 +13,7 @@ from shared.resources.base import Document
 from shared.resources.build import StoredText, WorkStatus
 from shared.resources.monitor_result import Verdict
 
-KIND = "monitor_run"
+KIND = "monitor-run"
 
 
 class MonitorRunPhase(StrEnum):

@@ -15,6 +15,7 @@ from shared.adapters.local.endpoint_processes import stop_all
 from shared.bootstrap import ControlPlane
 from shared.ports import RecordQuery
 from shared.resources.base import ResourceKey
+from shared.resources.monitor_run import KIND
 from tests.plane import CAUSE, make_plane
 from tests.scenarios.test_endpoints import base, bearer, declare, deployment, ready, until
 from tests.scenarios.test_images import call
@@ -77,7 +78,7 @@ async def run(plane: ControlPlane) -> Any:
             found = await call(plane, "get_monitor_run", 200, monitor_run_id=run_id)
             if found["run"]["phase"] not in ("Pending", "Running"):
                 return found
-            await plane.loop.look_at(ResourceKey("monitor_run", run_id), CAUSE)
+            await plane.loop.look_at(ResourceKey(KIND, run_id), CAUSE)
 
 
 async def test_drift_of_what_a_deployment_collects_is_found_and_announced(plane: ControlPlane, tmp_path: Path) -> None:

@@ -219,7 +219,14 @@ time.sleep(60)
 
 
 async def test_logs_are_bounded_and_keep_the_newest(supervisor: Supervisor, tmp_path: Path) -> None:
-    code = "import time\nfor n in range(20000): print('line', n, 'x' * 80)\nprint('the end')\ntime.sleep(60)"
+    # the end is said again and again: what is written while the log is cut is lost, as by logrotate
+    code = """
+import time
+for n in range(20000): print('line', n, 'x' * 80)
+while True:
+    print('the end', flush=True)
+    time.sleep(0.1)
+"""
     wanted = python("chatty", code, max_log_bytes=50_000)
     folder = tmp_path / "processes" / "chatty"
     log, previous = folder / "log", folder / "log.1"

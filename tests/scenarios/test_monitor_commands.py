@@ -1,0 +1,54 @@
+"""`slipway monitor` against a real `slipway up`: from declared files to a report of what drifted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import aiohttp
+
+from tests.scenarios.local_host import LocalHost, running
+from tests.scenarios.test_deployment_commands import runs
+from tests.scenarios.test_endpoints import base, deployment
+from tests.scenarios.test_monitor_runs import COLLECTOR, MONITOR, REFERENCE, ROWS, collected, row
+from tests.scenarios.test_registry_commands import slipway
+
+
+async def test_a_declared_monitor_is_run_and_shown(tmp_path: Path) -> None:
+    (folder := tmp_path / "declared").mkdir()
+    async with running(tmp_path / "data") as host:
+        blue = {"blue.yml": deployment("blue", "model: azureml:diabetes@latest\n" + COLLECTOR)}
+        for name, content in {**base(), **blue}.items():
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        await slipway(host, "apply", "-f", str(folder))
+        await runs(host, "blue")
+        await ask(host)
+        columns = await collected(tmp_path / "data" / "collected" / "live" / "blue" / "model_inputs")
+        lines = [json.dumps(dict(zip(columns, row(number, 0.0), strict=False))) for number in range(ROWS)]
+        for name, text in (("baseline.jsonl", "\n".join(lines)), ("baseline.yml", REFERENCE), ("monitor.yml", MONITOR)):
+            (folder / name).write_text(text)
+        await slipway(host, "apply", "-f", str(folder))
+        assert "watch" in (await slipway(host, "monitor", "list")).stdout
+        before = (await slipway(host, "monitor", "show", "watch", code=4)).stderr
+        assert "slipway monitor run watch" in before
+        said = (await slipway(host, "monitor", "run", "watch")).stdout
+        assert "Breached" in said
+        assert "Succeeded" in (await slipway(host, "monitor", "runs")).stdout
+        report = tmp_path / "report.html"
+        await slipway(host, "monitor", "show", "watch", "--report", str(report))
+        page = report.read_text()
+        assert "<svg" in page
+        assert "jensen_shannon_distance" in page
+        await slipway(host, "monitor", "run", "absent", code=3)
+
+
+async def ask(host: LocalHost) -> None:
+    """Send rows far from those of the baseline."""
+    shown = json.loads((await slipway(host, "endpoint", "show", "live", "-o", "json")).stdout)
+    keys = json.loads((await slipway(host, "endpoint", "get-credentials", "live", "-o", "json")).stdout)
+    headers = {"Authorization": f"Bearer {keys['primary_key']}", "azureml-model-deployment": "blue"}
+    async with aiohttp.ClientSession(headers=headers) as http, asyncio.timeout(60):
+        for number in range(ROWS):
+            async with http.post(shown["scoring_uri"], json={"data": [row(number, 5.0)]}) as answer:
+                assert answer.status == 200, await answer.text()
