@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 
+from shared.adapters.local.endpoint_processes import stop_all
 from tests.scenarios.local_host import LocalHost, running
 from tests.scenarios.test_deployment_commands import runs
 from tests.scenarios.test_endpoints import base, deployment
@@ -17,7 +20,7 @@ from tests.scenarios.test_registry_commands import slipway
 
 async def test_a_declared_monitor_is_run_and_shown(tmp_path: Path) -> None:
     (folder := tmp_path / "declared").mkdir()
-    async with running(tmp_path / "data") as host:
+    async with running(tmp_path / "data") as host, stopped(tmp_path / "data" / "endpoints"):
         blue = {"blue.yml": deployment("blue", "model: azureml:diabetes@latest\n" + COLLECTOR)}
         for name, content in {**base(), **blue}.items():
             (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -41,6 +44,15 @@ async def test_a_declared_monitor_is_run_and_shown(tmp_path: Path) -> None:
         assert "<svg" in page
         assert "jensen_shannon_distance" in page
         await slipway(host, "monitor", "run", "absent", code=3)
+
+
+@asynccontextmanager
+async def stopped(endpoints: Path) -> AsyncIterator[None]:
+    """What serves endpoints outlives the host; it ends with the test."""
+    try:
+        yield
+    finally:
+        await stop_all(endpoints)
 
 
 async def ask(host: LocalHost) -> None:
