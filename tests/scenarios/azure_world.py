@@ -24,6 +24,7 @@ from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
 from shared.adapters.azure.event_publisher import EventGridPublisher
 from shared.adapters.azure.no_credentials import NoCredentials
+from shared.adapters.azure.no_monitor_runner import NoMonitorRunner
 from shared.adapters.azure.no_optimizer import NoOptimizer
 from shared.adapters.azure.no_profiler import NoProfiler
 from shared.adapters.azure.no_target import NoTarget
@@ -160,8 +161,10 @@ def _plane(
     settings = Settings(mode="azure", upload_settle_s=0.5, outbox_grace_s=0, instance_id=instance_id)
     subscriptions = LocalEventSubscriptions(topic.grid)
     runs = AcrRuns("", TokenCredential())  # type: ignore[arg-type]
-    builders = AcrTasksBuilder(runs), AcrImageBuilder(runs), NoProfiler(), NoOptimizer(), NoTarget(), NoCredentials()
-    adapters = Adapters(store, blobs.area, blobs.store, queue, publisher, subscriptions, *builders, SystemClock())
+    builders = AcrTasksBuilder(runs), AcrImageBuilder(runs)
+    missing = NoProfiler(), NoOptimizer(), NoMonitorRunner(), NoTarget(), NoCredentials()
+    ports = store, blobs.area, blobs.store, queue, publisher, subscriptions
+    adapters = Adapters(*ports, *builders, *missing, SystemClock())
     return assemble(settings, adapters)
 
 

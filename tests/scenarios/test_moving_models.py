@@ -91,7 +91,7 @@ async def test_a_copy_that_breaks_leaves_nothing_registered(host: LocalHost, tmp
         stored = next(p for p in (source.data_dir / "artifacts").rglob("*") if p.is_file() and digest[8:] in str(p))
         os.chmod(stored, 0o600)
         stored.write_bytes(b"not bytes")
-        copy = ("model", "copy", "m", "--to", host.url, "--timeout-s", "2")
+        copy = ("model", "copy", "m", "--to", host.url, "--timeout-s", "20")
         key = host.secrets["host_keys"]["default"]
         broken = await run(source, *copy, SLIPWAY_TO_KEY=key)
         assert (broken.exit_code, "other bytes arrived" in broken.stderr) == (1, True)

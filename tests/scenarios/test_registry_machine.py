@@ -42,7 +42,7 @@ def compare(adapter: str, folder: Path, *, steps: int) -> None:
                 run_state_machine_as_test(
                     Machine,
                     settings=settings(
-                        max_examples=5,
+                        max_examples=3,
                         stateful_step_count=40,
                         deadline=None,
                         database=None,

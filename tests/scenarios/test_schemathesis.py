@@ -25,7 +25,7 @@ CHECKS = (
     "ignored_auth",
 )
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-SEED = 20261123
+SEED = 20261126
 
 
 @pytest.fixture
