@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from shared.adapters.local.builds import LocalBuilds, Made, Say
@@ -36,6 +37,7 @@ class LocalMonitorRunner:
         progress = await self._builds.look(request.request.run_id, lambda say: self._run(request, say))
         if progress.state == "Running":
             return MonitorProgress(progress.run_id, progress.log)
+        self._builds.forget(request.request.run_id)
         if progress.state != "Succeeded":
             return MonitorProgress(progress.run_id, progress.log, error=progress.reason or "it was ended")
         result = MonitorResult.model_validate_json(progress.location)
@@ -44,12 +46,11 @@ class LocalMonitorRunner:
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner."""
         await self._builds.cancel(monitor_run_id)
-        shutil.rmtree(self._folder / monitor_run_id, ignore_errors=True)
+        self._tidy(monitor_run_id)
 
     async def _run(self, asked: MonitorRunRequest, say: Say) -> Made:
-        work = self._folder / asked.request.run_id
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
+        self._tidy(asked.request.run_id)
+        work = Path(tempfile.mkdtemp(prefix=f"{asked.request.run_id}-", dir=self._folder))
         try:
             request = asked.request.model_copy(deep=True)
             for signal in request.signals:
@@ -61,6 +62,12 @@ class LocalMonitorRunner:
             return Made((work / "result.json").read_text(), 0)
         finally:
             shutil.rmtree(work, ignore_errors=True)
+
+    def _tidy(self, run_id: str) -> None:
+        """Remove what a control plane that was killed left. Its statistics may still run: they write there, and nowhere
+        else."""
+        for left in self._folder.glob(f"{run_id}-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     async def _files(self, asked: MonitorRunRequest, data: DataSet, work: Path) -> list[DataFile]:
         if data.label in asked.collected:

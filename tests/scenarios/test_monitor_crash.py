@@ -1,0 +1,94 @@
+"""Runs of monitors that are killed or canceled while the statistics are calculated."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.scenarios.local_host import LocalHost, running, wait_until
+from tests.scenarios.rest import get
+from tests.scenarios.test_endpoints import base, deployment
+from tests.scenarios.test_monitor_commands import stopped
+from tests.scenarios.test_monitor_runs import COLLECTOR, MONITOR, REFERENCE
+from tests.scenarios.test_registry_commands import slipway
+
+LINES = 100_000  # the statistics take seconds
+DRIFT = "Microsoft.MachineLearningServices.DatasetDriftDetected"
+
+
+def collect(data_dir: Path) -> None:
+    """Write what a deployment would have collected this hour, far from the baseline."""
+    now = datetime.now(UTC)
+    folder = data_dir / "collected" / "live" / "blue" / "model_inputs" / f"{now:%Y/%m/%d/%H}"
+    folder.mkdir(parents=True)
+    with (folder / "instance.jsonl").open("w") as file:
+        for number in range(LINES):
+            line = {"specversion": "1.0", "id": f"id-{number}", "time": now.isoformat(), "correlationid": f"c{number}"}
+            file.write(json.dumps({**line, "data": [{"a": number % 17 + 50, "b": number % 5}]}) + "\n")
+
+
+async def declared(host: LocalHost, folder: Path) -> None:
+    """An endpoint, its deployment, the baseline and the monitor."""
+    folder.mkdir()
+    rows = "\n".join(json.dumps({"a": number % 17, "b": number % 5}) for number in range(1000))
+    monitored = {"baseline.jsonl": rows, "baseline.yml": REFERENCE, "monitor.yml": MONITOR}
+    blue = {"blue.yml": deployment("blue", "model: azureml:diabetes@latest\n" + COLLECTOR)}
+    for name, content in {**base(), **blue, **monitored}.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    await slipway(host, "apply", "-f", str(folder))
+
+
+async def begin(http: aiohttp.ClientSession) -> str:
+    async with http.post("/api/monitors/watch/run") as answer:
+        assert answer.status == 202, await answer.text()
+        made: dict[str, Any] = await answer.json()
+    return str(made["monitor_run_id"])
+
+
+async def phase(http: aiohttp.ClientSession, run_id: str) -> str:
+    found = await get(http, f"/api/monitor-runs/{run_id}")
+    return str(found["run"]["phase"])
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.7])
+async def test_a_run_whose_control_plane_is_killed_ends_after_the_restart(after_s: float, tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as host, stopped(tmp_path / "data" / "endpoints"), host.client() as http:
+        await declared(host, tmp_path / "declared")
+        collect(tmp_path / "data")
+        run_id = await begin(http)
+        await asyncio.sleep(after_s)
+        assert await phase(http, run_id) in ("Pending", "Running")
+        await host.restart()
+
+        async def ended() -> bool:
+            return await phase(http, run_id) not in ("Pending", "Running")
+
+        await wait_until(ended, 150, "the run has ended", poll_s=0.5)
+        found = await get(http, f"/api/monitor-runs/{run_id}")
+        assert (found["run"]["phase"], found["run"]["verdict"]) == ("Succeeded", "Breached"), found["run"]
+        assert found["result"]["signals"][0]["counts"]["rows"] == LINES
+        events = (await get(http, "/api/events?limit=1000"))["items"]
+        assert len([event for event in events if DRIFT in json.dumps(event)]) == 1
+        assert not list((tmp_path / "data" / "monitor-runs").glob(f"{run_id}*"))
+
+
+async def test_a_canceled_run_ends_and_says_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as host, stopped(tmp_path / "data" / "endpoints"), host.client() as http:
+        await declared(host, tmp_path / "declared")
+        collect(tmp_path / "data")
+        run_id = await begin(http)
+        async with http.post(f"/api/monitor-runs/{run_id}/cancel") as answer:
+            assert answer.status == 202, await answer.text()
+
+        async def canceled() -> bool:
+            return await phase(http, run_id) == "Canceled"
+
+        await wait_until(canceled, 60, "the run is canceled", poll_s=0.2)
+        assert not list((tmp_path / "data" / "monitor-runs").glob(f"{run_id}*"))
+        assert (await get(http, f"/api/monitor-runs/{run_id}"))["result"] is None
