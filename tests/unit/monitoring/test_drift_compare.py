@@ -132,9 +132,13 @@ def test_markdown_and_html_are_safe_and_fetch_nothing(folder: Path) -> None:
     tags = _Tags()
     tags.feed(page)
     assert "script" not in tags.seen
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
+    assert "default-src 'none'" in page
     assert tags.seen.count("svg") == 3
-    assert "| glucose | numerical |" in _compare(folder, "base.parquet", "moved.parquet", "-o", "markdown").stdout
+    text = _compare(folder, "base.parquet", "moved.parquet", "-o", "markdown").stdout
+    assert "What to look at first" in text
+    assert "| glucose | " in text
 
 
 @pytest.mark.parametrize(
