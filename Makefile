@@ -70,7 +70,7 @@ docs: .venv/.dev  ## run the commands in README.md and docs/
 	$(BIN)/pytest tests/docs
 
 lock: .venv/.dev  ## resolve pyproject.toml into the requirements files again
-	$(UV_COMPILE) -o requirements.txt
+	$(UV_COMPILE) --extra kubernetes -o requirements.txt
 	$(UV_COMPILE) --extra local -c requirements.txt -o requirements-local.txt
 	$(UV_COMPILE) --extra dev -c requirements-local.txt -o requirements-dev.txt
 	$(EXTRA) scoring | $(UV_LOCK) - -o shared/packaging/server.lock

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from shared.adapters.azure.acr_images import AcrImageBuilder
 from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
@@ -28,6 +30,7 @@ from shared.settings import Settings
 
 def azure_control_plane(settings: Settings) -> ControlPlane:
     """Cosmos DB, Blob Storage, Storage Queues and Event Grid, all by identity."""
+    logging.getLogger("azure").setLevel(logging.WARNING)  # the SDKs log every request: costly, and of use to nobody
     credential, clock = default_credential(settings.managed_identity_client_id), SystemClock()
     blobs = open_blob_service(settings.blob_account_url, credential)
     runs = AcrRuns(settings.container_registry_id, credential, index_url=settings.package_index_url)

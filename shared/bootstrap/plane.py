@@ -77,16 +77,19 @@ class ControlPlane:
 
     async def sweep_outbox(self) -> int:
         """Publish what was committed a while ago and never acknowledged; how many events were sent."""
-        if not await self.leases.acquire("sweep_outbox", duration_s=SWEEP_LEASE_S):
-            return 0
-        before = self.deps.clock.now() - timedelta(seconds=self.deps.settings.outbox_grace_s)
-        owed = await self.deps.store.unacknowledged(before=before, limit=SWEEP_LIMIT)
-        return len(owed) if await self.deps.committer.publish(owed) else 0
+        async with self.leases.turn("sweep_outbox", duration_s=SWEEP_LEASE_S) as is_ours:
+            if not is_ours:
+                return 0
+            before = self.deps.clock.now() - timedelta(seconds=self.deps.settings.outbox_grace_s)
+            owed = await self.deps.store.unacknowledged(before=before, limit=SWEEP_LIMIT)
+            return len(owed) if await self.deps.committer.publish(owed) else 0
 
     async def look_again(self) -> int:
         """Queue every unfinished resource whose time has come; how many there were."""
-        if not await self.leases.acquire("look_again", duration_s=SWEEP_LEASE_S):
-            return 0
+        async with self.leases.turn("look_again", duration_s=SWEEP_LEASE_S) as is_ours:
+            return await self._look_again() if is_ours else 0
+
+    async def _look_again(self) -> int:
         cause = Cause(actor="look_again", type="timer", id="look_again")
         await self.intake.take_up(cause)
         await self.config_intake.take_up(cause)
@@ -109,15 +112,15 @@ class ControlPlane:
         await self.deps.credentials.keep_only(frozenset(names), before)
 
     async def collect_garbage(self) -> Collection | None:
-        """Delete stored files that nothing refers to; what was done, None when another host does it."""
-        if not await self.leases.acquire("collect_garbage", duration_s=SWEEP_LEASE_S):
-            return None
-        await self.image_garbage.collect()
-        await self.image_intake.collect_environments()
-        return await self.deps.garbage.collect()
+        """Delete stored files that nothing refers to; what was done, None when it is done already."""
+        async with self.leases.turn("collect_garbage", duration_s=SWEEP_LEASE_S) as is_ours:
+            if not is_ours:
+                return None
+            await self.image_garbage.collect()
+            await self.image_intake.collect_environments()
+            return await self.deps.garbage.collect()
 
     async def expire_staged(self) -> int:
         """Delete staged files nobody registered; how many."""
-        if not await self.leases.acquire("expire_staged", duration_s=SWEEP_LEASE_S):
-            return 0
-        return await self.intake.expire_staged()
+        async with self.leases.turn("expire_staged", duration_s=SWEEP_LEASE_S) as is_ours:
+            return await self.intake.expire_staged() if is_ours else 0
