@@ -19,7 +19,8 @@ from shared.ports import (
     ImageDigests,
     ModelSource,
 )
-from shared.resources.compute import Compute, KubernetesCompute
+from shared.resources.compute import AnyCompute, Cluster, KubernetesCompute
+from shared.resources.iot_edge_compute import IotEdgeCompute
 from shared.resources.git_repository import GitRepository
 from shared.settings import Settings
 
@@ -71,24 +72,30 @@ def source_opener(settings: Settings) -> Callable[[str], ModelSource]:
 def targets(settings: Settings, own: DeploymentTarget, aks: Callable[[str], LoginSource] | None) -> TargetsByCompute:
     """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id."""
 
-    def opener(compute: Compute) -> Callable[[], DeploymentTarget]:
+    def opener(compute: AnyCompute) -> Callable[[], DeploymentTarget]:
         def open_target() -> DeploymentTarget:
-            if find_spec("lightkube") is None:
-                remedy = "install the extra `kubernetes` where Slipway runs"
-                raise NotSupported(f"{compute.name}: no client for clusters is installed", remedy=remedy)
-            from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
-            from shared.adapters.kubernetes.target import KubernetesTarget
-
-            if isinstance(compute, KubernetesCompute):
-                kubeconfig = KubeconfigConnection(compute.kubeconfig, compute.context, compute.namespace)
-                return KubernetesTarget(compute, kubeconfig)
-            if aks is None:
-                raise NotSupported(
-                    f"{compute.name} is reached by an identity on Azure",
-                    remedy="use `type: kubernetes` with a kubeconfig on this machine",
-                )
-            return KubernetesTarget(compute, LoginConnection(aks(compute.resource_id), compute.namespace))
+            if isinstance(compute, IotEdgeCompute):
+                raise NotSupported(f"{compute.name}: devices are rendered for, and not deployed to yet")
+            return _cluster_target(compute, aks)
 
         return open_target
 
     return TargetsByCompute(own, {name: opener(one) for name, one in load_computes(settings.computes).items()})
+
+
+def _cluster_target(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> DeploymentTarget:
+    if find_spec("lightkube") is None:
+        remedy = "install the extra `kubernetes` where Slipway runs"
+        raise NotSupported(f"{compute.name}: no client for clusters is installed", remedy=remedy)
+    from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
+    from shared.adapters.kubernetes.target import KubernetesTarget
+
+    if isinstance(compute, KubernetesCompute):
+        kubeconfig = KubeconfigConnection(compute.kubeconfig, compute.context, compute.namespace)
+        return KubernetesTarget(compute, kubeconfig)
+    if aks is None:
+        raise NotSupported(
+            f"{compute.name} is reached by an identity on Azure",
+            remedy="use `type: kubernetes` with a kubeconfig on this machine",
+        )
+    return KubernetesTarget(compute, LoginConnection(aks(compute.resource_id), compute.namespace))
