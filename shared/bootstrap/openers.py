@@ -20,8 +20,8 @@ from shared.ports import (
     ModelSource,
 )
 from shared.resources.compute import AnyCompute, Cluster, KubernetesCompute
-from shared.resources.iot_edge_compute import IotEdgeCompute
 from shared.resources.git_repository import GitRepository
+from shared.resources.iot_edge_compute import IotEdgeCompute
 from shared.settings import Settings
 
 if TYPE_CHECKING:
