@@ -24,8 +24,9 @@ Content = dict[str, Any]
 
 
 def module_name(endpoint: str) -> str:
-    """The module of an endpoint: deployments of one endpoint take each other's place."""
-    return object_name(endpoint)
+    """The module of an endpoint: deployments of one endpoint take each other's place. Letters and digits alone: it is
+    a host name for other modules, and a name in the hub's queries."""
+    return object_name(endpoint).replace("-", "")
 
 
 def base_content(runtime: EdgeRuntime, password: str) -> Content:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from shared.compute_settings import load_computes
 from shared.deployment_targets.iot_edge.create_options import CHUNK_BYTES, chunked, joined
 from shared.deployment_targets.iot_edge.manifest import base_content, layer_content, module_name
-from shared.deployment_targets.iot_edge.rings import NOBODY, rings
+from shared.deployment_targets.iot_edge.rings import NOBODY, Level, rings
 from shared.errors import Invalid, NotSupported, SlipwayError
 from tests.unit.iot_edge.samples import devices
 from tests.unit.kubernetes.samples import autoscaled, deployment, endpoint, scripted
@@ -68,8 +68,21 @@ def test_shares_of_traffic_are_rings_of_devices() -> None:
     assert found["blue"].condition == "(tags.site='north')"
     assert found["green"].condition == "(tags.site='north') AND tags.ring >= 0 AND tags.ring < 10"
     assert found["red"].condition == NOBODY
-    assert [name for name, ring in found.items() if ring.is_primary] == ["blue"]
+    assert {name: ring.level for name, ring in found.items() if ring.condition} == {
+        "blue": Level.REST,
+        "green": Level.RING,
+    }
     assert rings({}, devices()) == {}
+
+
+def test_no_device_changes_sides_while_shares_are_shifted() -> None:
+    """Whichever is the candidate, its ring begins at 0 and grows; the stable one has the rest until it has nothing."""
+    for stable, candidate in (("blue", "green"), ("green", "blue")):
+        for share in (1, 10, 50, 75, 99):
+            found = rings({stable: 100 - share, candidate: share}, devices(), rest=stable)
+            assert found[candidate].condition.endswith(f"tags.ring >= 0 AND tags.ring < {share}")
+            assert found[stable].level is Level.REST
+        assert rings({stable: 0, candidate: 100}, devices(), rest=stable)[candidate].level is Level.REST
 
 
 @pytest.mark.parametrize(
