@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -54,3 +56,14 @@ def compute_of(reference: str, computes: dict[str, AnyCompute]) -> AnyCompute | 
         known = ", ".join(sorted(computes)) or "none"
         raise Invalid(f"there is no compute {name[:80]!r}", remedy=f"configure it in {SETTING}; configured: {known}")
     return computes[name]
+
+
+def secret_of(variable: str, what: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The value of the environment variable that a compute names for a secret; "" when it names none. Raises Invalid
+    when it is not set."""
+    if not variable:
+        return ""
+    found = environ.get(variable, "")
+    if not found:
+        raise Invalid(f"{what} is not set", remedy=f"set the environment variable {variable} where Slipway runs")
+    return found

@@ -89,6 +89,12 @@ class IotEdgeCompute(Document):
         pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
         description="environment variable that holds the policy's key",
     )
+    look_s: float = Field(
+        default=15,
+        ge=0,
+        le=3600,
+        description="how old a look at the hub may be: it takes 20 requests about deployments a minute and unit",
+    )
     certificate_authority: str = Field(default="", description="path of PEM to trust instead of the machine's")
     platform: Literal["linux/amd64", "linux/arm64"] = Field(default="linux/amd64", description="of images made for it")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.deployment_targets.iot_edge.create_options import chunked, create_options
 from shared.deployment_targets.kubernetes.names import object_name
-from shared.deployment_targets.kubernetes.workload import PORT, container_of
+from shared.deployment_targets.kubernetes.workload import PORT, container_of, digest_of
 from shared.errors import Fault, Invalid, NotSupported
 from shared.ports import DesiredDeployment, DesiredEndpoint
 from shared.resources.iot_edge_compute import EdgeRuntime, IotEdgeCompute
@@ -19,6 +19,7 @@ MAX_DESIRED_BYTES = 32 * 1024  # of a twin's desired properties
 REGISTRY_NAME = "slipway"
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ALWAYS = {"status": "running", "restartPolicy": "always"}  # what acts: never and always
+_LAYER = "properties.desired.modules."
 
 Content = dict[str, Any]
 
@@ -68,11 +69,15 @@ def layer_content(one: DesiredDeployment, endpoint: DesiredEndpoint, compute: Io
         "settings": {"image": container.image, **chunked(create_options(container, compute.host_port))},
         "env": {name: {"value": value} for name, value in sorted(_environment(one, endpoint).items())},
     }
-    return {
-        "modulesContent": _checked(
-            {"$edgeAgent": {f"properties.desired.modules.{module_name(endpoint.name)}": module}, "$edgeHub": {}}
-        )
-    }
+    versioned = {"version": digest_of(module), **module}  # what devices say that they run
+    agent = {f"{_LAYER}{module_name(endpoint.name)}": versioned}
+    return {"modulesContent": _checked({"$edgeAgent": agent, "$edgeHub": {}})}
+
+
+def module_of(content: Content) -> Content:
+    """The module of a layered deployment's content."""
+    (module,) = content["modulesContent"]["$edgeAgent"].values()
+    return dict(module)
 
 
 def refuse(one: DesiredDeployment, endpoint: DesiredEndpoint, compute: IotEdgeCompute) -> None:

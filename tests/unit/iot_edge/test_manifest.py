@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from shared.compute_settings import load_computes
 from shared.deployment_targets.iot_edge.create_options import CHUNK_BYTES, chunked, joined
-from shared.deployment_targets.iot_edge.manifest import base_content, layer_content, module_name
+from shared.deployment_targets.iot_edge.manifest import base_content, layer_content, module_name, module_of
 from shared.deployment_targets.iot_edge.rings import NOBODY, Level, rings
 from shared.errors import Invalid, NotSupported, SlipwayError
 from tests.unit.iot_edge.samples import devices
@@ -26,7 +26,8 @@ HOSTILE = '"},"x":{"y":"\n$edgeHub\'; DROP'
 
 def module(**more: Any) -> dict[str, Any]:
     content = layer_content(deployment(**more), endpoint(), devices())
-    return content["modulesContent"]["$edgeAgent"][MODULE]  # type: ignore[no-any-return]
+    assert list(content["modulesContent"]["$edgeAgent"]) == [MODULE]
+    return module_of(content)
 
 
 def test_a_module_runs_as_no_root_by_digest_with_its_limits() -> None:
