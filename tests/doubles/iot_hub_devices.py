@@ -12,6 +12,7 @@ from shared.deployment_targets.iot_edge.create_options import joined
 from shared.errors import Invalid
 from tests.doubles.hub_queries import condition
 
+BEHAVIOUR = "BEHAVIOUR"
 LAYER = "properties.desired.modules."
 _METRIC = "SELECT deviceId FROM devices.modules WHERE "
 
@@ -47,7 +48,8 @@ class Stored:
 
 @dataclass
 class Device:
-    """One with the runtime. `crash` or `missing` in a module's image says what becomes of it."""
+    """One with the runtime. What is in a module's image, or in its variable BEHAVIOUR, says what becomes of it: `crash`
+    or `missing`."""
 
     id: str
     tags: dict[str, Any] = field(default_factory=dict)
@@ -105,7 +107,7 @@ def act(device: Device) -> None:
     if not device.is_online or device.done == device.version:
         return
     device.done, device.code = device.version, 200
-    if any("missing" in one["settings"]["image"] or not _has_options(one) for one in device.told.values()):
+    if any(_says(one, "missing") or not _has_options(one) for one in device.told.values()):
         device.code = 400
         return
     device.running = dict(device.told)
@@ -142,7 +144,11 @@ def _is_done(properties: Mapping[str, Any]) -> bool:
 
 
 def _runtime_status(module: Mapping[str, Any]) -> str:
-    return "backoff" if "crash" in module["settings"]["image"] else "running"
+    return "backoff" if _says(module, "crash") else "running"
+
+
+def _says(module: Mapping[str, Any], behaviour: str) -> bool:
+    return behaviour in (module["settings"]["image"] + module["env"].get(BEHAVIOUR, {}).get("value", ""))
 
 
 def _has_options(module: Mapping[str, Any]) -> bool:
