@@ -13,6 +13,7 @@ from shared.adapters.azure.blob_service import open_blob_service
 from shared.adapters.azure.credentials import default_credential
 from shared.adapters.azure.event_publisher import open_event_publisher
 from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
+from shared.adapters.azure.hub_tokens import EntraHubTokens
 from shared.adapters.azure.no_credentials import NoCredentials
 from shared.adapters.azure.no_monitor_runner import NoMonitorRunner
 from shared.adapters.azure.no_optimizer import NoOptimizer
@@ -46,7 +47,12 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         NoProfiler(),
         NoOptimizer(),
         NoMonitorRunner(),
-        targets(settings, NoTarget(), lambda cluster: AksLogins(cluster, credential)),
+        targets(
+            settings,
+            NoTarget(),
+            lambda cluster: AksLogins(cluster, credential),
+            lambda: EntraHubTokens(credential),
+        ),
         NoCredentials(),
         clock,
     )
