@@ -4,6 +4,7 @@ import azure.functions as func
 
 from functions import (
     container_registry_events,
+    data_api,
     declared_api,
     endpoint_api,
     environment_api,
@@ -31,6 +32,7 @@ MODULES = (
         registry_api,
         run_api,
         declared_api,
+        data_api,
         environment_api,
         image_api,
         monitor_api,

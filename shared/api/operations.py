@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared.api import documents as doc
 from shared.api import governance, model_lifecycle, models, operate, runs
 from shared.api import lineage_documents as lineage_doc
+from shared.api.data_operations import DATA
 from shared.api.declared_operations import DECLARED, SYNCS
 from shared.api.endpoint_operations import ENDPOINTS, ROLLOUTS
 from shared.api.environment_operations import ENVIRONMENTS
@@ -281,6 +282,7 @@ OPERATIONS: dict[str, Operation] = {
         *GOVERNANCE,
         *RUNS,
         *DECLARED,
+        *DATA,
         *ENVIRONMENTS,
         *IMAGES,
         *PROFILES,

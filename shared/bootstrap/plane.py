@@ -10,6 +10,7 @@ from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
 from shared.controllers.table import CONTROLLERS
+from shared.datasets.versions import DataVersions
 from shared.deployments.endpoint_keys import EndpointKeys
 from shared.deployments.rollback import Rollback
 from shared.deployments.rollouts import Rollouts
@@ -47,6 +48,7 @@ class ControlPlane:
         self.config_intake = ConfigIntake(deps, self.loop)
         self.intake = Intake(deps, self.loop, self.config_intake)
         self.git_intake = GitIntake(deps, self.loop)
+        self.data = DataVersions(deps.store, deps.committer, deps.artifacts)
         self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
         self.base_images = BaseImages(self.environments, deps.image_digests)
         self.images = Images(deps.store, deps.committer, deps.registry, self.environments, deps.images)

@@ -10,6 +10,7 @@ import click
 
 from shared.cli import output
 from shared.cli.api import Api, segment
+from shared.cli.applying import applied as applied_by
 from shared.cli.errors import CliError, ExitCode, fault_line
 from shared.cli.options import Options, common_options
 
@@ -97,24 +98,13 @@ def _one(api: Api, method: str, kind: str, reference: str) -> Any:
 
 
 def _apply(options: Options, target: Path, source: str | None, *, prune: bool, dry_run: bool) -> dict[str, Any]:
-    from shared.cli.declared_folder import gathered, provenance_of
-    from shared.cli.push import send_files
+    from shared.cli.declared_folder import gathered
 
     if prune and not target.is_dir():
         raise CliError("only a whole folder can be pruned", ExitCode.USAGE, remedy="name the folder with -f")
     root, sent = gathered(target)
-    body: dict[str, Any] = {
-        "files": [{"path": path, "text": text} for path, text in sent.texts.items()],
-        "paths": sent.paths,
-        "provenance": provenance_of(root, source),
-        "dry_run": dry_run,
-        "prune": prune,
-    }
     with Api(options) as api:
-        if sent.files:
-            body["upload_id"], _ = send_files(api, options, sent.files)
-        applied: dict[str, Any] = api.call("POST", "apply", body=body).document
-    return applied
+        return applied_by(api, options, root, sent, source, prune=prune, dry_run=dry_run)
 
 
 def _table(applied: dict[str, Any]) -> str:

@@ -47,6 +47,18 @@ def gathered(target: Path) -> tuple[Path, Sent]:
     return root, sent
 
 
+def composed(declaration: Mapping[str, Any], file: str, path: Path) -> tuple[Path, Sent]:
+    """As `gathered`, of a declaration that stands in no file: `file` is what it is called, beside `path`, whose files
+    it names."""
+    root = path.resolve().parent
+    sent = Sent(paths=[file])
+    sent.texts[file] = json.dumps(declaration)
+    tree = _tree(root if path.is_file() else path)
+    for one in [path.name] if path.is_file() else [f"{path.name}/{name}" for name in tree.paths]:
+        _add(sent, one, root / one)
+    return root, sent
+
+
 def provenance_of(root: Path, source: str | None) -> dict[str, Any]:
     """Where the files come from: the working copy's repository, branch and commit, and the build."""
     found = provenance(root)

@@ -9,6 +9,7 @@ import click
 from shared.cli.apply_commands import apply, delete, diff, get
 from shared.cli.audit_commands import audit
 from shared.cli.copying import copy
+from shared.cli.data_commands import data
 from shared.cli.deployment_commands import deployment
 from shared.cli.doctor_command import doctor
 from shared.cli.drift_commands import drift
@@ -75,6 +76,7 @@ COMMANDS = (
         get,
         delete,
         sync,
+        data,
         environment,
         image,
         profile,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
@@ -17,13 +17,13 @@ ENDED = ("Succeeded", "Failed", "Canceled")
 POLL_S = 0.3
 
 
-def finished(api: Api, path: str, what: str) -> dict[str, Any]:
-    """The document at the REST path when its build has ended, however. Raises CliError, with `what` it is called, when
-    that takes longer than --timeout-s."""
+def finished(api: Api, path: str, what: str, ended: Collection[str] = ENDED) -> dict[str, Any]:
+    """The document at the REST path when its build has ended, however: when its phase is one of `ended`. Raises
+    CliError, with `what` it is called, when that takes longer than --timeout-s."""
     end = time.monotonic() + api.timeout_s
     while True:
         found: dict[str, Any] = api.get(path)
-        if found["phase"] in ENDED:
+        if found["phase"] in ended:
             return found
         if time.monotonic() > end:
             message = f"{what} is still {found['phase']}"

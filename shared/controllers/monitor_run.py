@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.alerting import Announcement, decide_all
+from shared.monitors.assets import assets_of
 from shared.monitors.breach_events import breach_events
 from shared.monitors.planning import RunPlan, plan_run
 from shared.ports import MonitorProgress, MonitorRunRequest, ResourceQuery
 from shared.resources.alerts import AlertPolicy, AlertState
-from shared.resources.base import Cause, Resource, ResourceKey
+from shared.resources.base import Cause, Resource
 from shared.resources.build import StoredText
-from shared.resources.declared import DeclaredSpec
-from shared.resources.model import ModelFile
 from shared.resources.monitor import MonitorDeclaration
 from shared.resources.monitor_result import MonitorResult
 from shared.resources.monitor_run import (
@@ -59,20 +58,13 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
 
 
 async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> MonitorProgress:
-    assets = {label: await _files(named, deps) for label, named in plan.assets.items()}
-    asked = MonitorRunRequest(plan.request, plan.collected, assets, deps.artifacts.read)
+    assets = await assets_of(plan, deps.store, deps.artifacts)
+    if assets.awaited:
+        return MonitorProgress("", f"{assets.awaited} is not profiled yet")
+    asked = MonitorRunRequest(
+        plan.request, plan.collected, assets.given, deps.artifacts.read, frozenset(assets.reading_rows)
+    )
     return await deps.monitor_runner.advance(asked, status.run_id)
-
-
-async def _files(named: tuple[str, str], deps: Deps) -> tuple[ModelFile, ...]:
-    name, version = named
-    found = await deps.store.read(ResourceKey("data", name, version)) if version else None
-    if found is None:
-        raise NotFound(f"there is no data asset {name}:{version}", remedy="apply it, and name its version")
-    files = tuple(DeclaredSpec.model_validate(found.spec).files)
-    if not files:
-        raise NotSupported(f"the data asset {name}:{version} holds no files of its own", remedy="name local files")
-    return files
 
 
 async def _found(

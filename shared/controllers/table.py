@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.controllers import (
+    data,
     deployment,
     endpoint,
     environment,
@@ -18,6 +19,7 @@ from shared.controllers import (
 )
 from shared.controllers.outcome import Controller
 from shared.errors import Invalid
+from shared.resources.data import KIND as DATA
 from shared.resources.environment import KIND as ENVIRONMENT
 from shared.resources.environment_build import KIND as ENVIRONMENT_BUILD
 from shared.resources.image import KIND as IMAGE
@@ -32,6 +34,7 @@ from shared.resources.sync import KIND as SYNC
 from shared.resources.upload import KIND as UPLOAD
 
 CONTROLLERS: dict[str, Controller] = {
+    DATA: data.CONTROLLER,
     ENVIRONMENT: environment.CONTROLLER,
     ENVIRONMENT_BUILD: environment_build.CONTROLLER,
     IMAGE: image.CONTROLLER,

@@ -26,6 +26,8 @@ ENVIRONMENT_REGISTERED = "Slipway.EnvironmentRegistered"
 ENVIRONMENT_BUILT = "Slipway.EnvironmentBuilt"
 ENVIRONMENT_BUILD_FAILED = "Slipway.EnvironmentBuildFailed"
 ENVIRONMENT_BUILD_CANCELED = "Slipway.EnvironmentBuildCanceled"
+DATA_PROFILED = "Slipway.DataProfiled"
+DATA_PROFILE_FAILED = "Slipway.DataProfileFailed"
 IMAGE_PACKAGED = "Slipway.ImagePackaged"
 IMAGE_FAILED = "Slipway.ImageFailed"
 MODEL_DEPLOYED = "Microsoft.MachineLearningServices.ModelDeployed"
@@ -70,6 +72,8 @@ PUBLISHED: dict[str, str] = {
     ENVIRONMENT_BUILT: "a version of an environment can be used",
     ENVIRONMENT_BUILD_FAILED: "a version of an environment could not be locked or built",
     ENVIRONMENT_BUILD_CANCELED: "the build of an environment was canceled",
+    DATA_PROFILED: "a version of a data asset has a profile and a baseline sketch",
+    DATA_PROFILE_FAILED: "the rows of a version of a data asset could not be read",
     IMAGE_PACKAGED: "a model was packaged as an image",
     IMAGE_FAILED: "a model could not be packaged as an image, or that was canceled",
     MODEL_DEPLOYED: "a deployment is ready as it was declared",
@@ -129,6 +133,13 @@ def environment_event(type_: str, name: str, version: str, **data: Any) -> Event
     """An event about one version of an environment."""
     payload = {"environmentName": name, "environmentVersion": event_version(version), **data}
     return EventDraft(type_, f"environments/{name}:{version}", payload)
+
+
+def data_event(type_: str, name: str, version: str, **data: Any) -> EventDraft:
+    """An event about one version of a data asset."""
+    return EventDraft(
+        type_, f"data/{name}:{version}", {"dataName": name, "dataVersion": event_version(version), **data}
+    )
 
 
 def deployment_event(

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from shared.monitoring.column_types import ColumnType
+from shared.monitoring.sketches.categorical import CategoricalSketch
 from shared.monitoring.sketches.column import ColumnSketch
 from shared.monitoring.sketches.dataset import DataSketch
 from shared.monitoring.sketches.numerical import NumericalSketch
@@ -33,14 +35,36 @@ def _column(column: ColumnSketch) -> dict[str, Any]:
         "notMissingCount": column.rows - missing,
         "percentMissing": missing / column.rows if column.rows else 0.0,
         "errorCount": column.errors,
+        "typeCounts": _types(column),
     }
     if column.numerical is not None and column.numerical.count:
         found |= _numbers(column.numerical)
     if column.categorical is not None:
+        if column.type is ColumnType.STRING:
+            found |= _texts(column.categorical)
         counts = sorted(column.categorical.counts.items(), key=lambda one: (-one[1], one[0]))
         found["uniqueValues"] = len(counts)
         found["valueCounts"] = [{"value": name, "count": count} for name, count in counts[:SHOWN]]
     return found
+
+
+def _types(column: ColumnSketch) -> list[dict[str, Any]]:
+    counts = {column.type.value: column.values, "null": column.nulls, "error": column.errors}
+    return [{"type": name, "count": count} for name, count in counts.items() if count]
+
+
+def _texts(categories: CategoricalSketch) -> dict[str, Any]:
+    """Of the texts that are counted apart."""
+    counts, total = categories.counts, sum(categories.counts.values())
+    lengths: dict[int, int] = {}
+    for text, count in counts.items():
+        lengths[len(text)] = lengths.get(len(text), 0) + count
+    spaces = sum(text.count(" ") * count for text, count in counts.items())
+    return {
+        "emptyCount": counts.get("", 0),
+        "averageSpacesCount": spaces / total if total else 0.0,
+        "stringLengths": [{"value": length, "count": lengths[length]} for length in sorted(lengths)[:SHOWN]],
+    }
 
 
 def _numbers(numbers: NumericalSketch) -> dict[str, Any]:
@@ -58,9 +82,22 @@ def _numbers(numbers: NumericalSketch) -> dict[str, Any]:
             "mean": moments.mean,
             "standardDeviation": moments.sample_std,
             "variance": moments.sample_std**2,
+            **_shape(numbers),
         },
         "histogram": _histogram(numbers),
     }
+
+
+def _shape(numbers: NumericalSketch) -> dict[str, float | None]:
+    """Skewness and excess kurtosis of the population (Fisher and Pearson): exact while the values are kept, else as if
+    all values between two edges lay half-way. None where all values are the same."""
+    if not numbers.moments.std:
+        return {"skewness": None, "kurtosis": None}
+    values, weights = numbers.points()
+    mean = np.average(values, weights=weights)
+    scaled = (values - mean) / np.sqrt(np.average((values - mean) ** 2, weights=weights))
+    third, fourth = (float(np.average(scaled**power, weights=weights)) for power in (3, 4))
+    return {"skewness": third, "kurtosis": fourth - 3.0}
 
 
 def _histogram(numbers: NumericalSketch) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ class Rows:
             for name, kind in reader.schema().items():
                 self.schema[name] = _common(self.schema.get(name, kind), kind)
         self._check()
+        self.schema = {name: kind for name, kind in self.schema.items() if _counts(data, name)}
 
     def _check(self) -> None:
         data = self._data
@@ -41,9 +42,10 @@ class Rows:
             )
         for name in filter(None, (data.time_column, data.segment_column)):
             if self._readers and name not in self.schema:
-                raise Invalid(
-                    f"{data.label or 'the data'}: there is no column {name!r}", remedy=f"{_names(self.schema)}"
-                )
+                raise _missing(data, name, self.schema)
+        for name in (*data.only_columns, *data.without_columns):
+            if self._readers and name not in self.schema:
+                raise _missing(data, name, self.schema)
 
     @property
     def apart(self) -> bool:
@@ -79,6 +81,14 @@ class Rows:
         if data.segment_column:
             batch = batch.filter(filters.among(batch.column(data.segment_column), data.segment_values))
         return filters.complete(batch, columns) if self._complete_only else batch
+
+
+def _counts(data: DataSet, name: str) -> bool:
+    return name not in data.without_columns and (not data.only_columns or name in data.only_columns)
+
+
+def _missing(data: DataSet, name: str, schema: dict[str, ColumnType]) -> Invalid:
+    return Invalid(f"{data.label or 'the data'}: there is no column {name!r}", remedy=_names(schema))
 
 
 def _common(first: ColumnType, second: ColumnType) -> ColumnType:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from shared.errors import Invalid, SlipwayError
+from shared.resources.data_profile import DataProfile
 from shared.resources.monitor_request import DataSet
 
 
@@ -47,13 +48,9 @@ def _write(data: DataSet, sketch_path: str, profile_path: str) -> None:
     sketch = sketch_rows(rows, plans_of(list(rows.schema), rows.schema, {}))
     storage.write(sketch, sketch_path)
     if profile_path:
-        document = {
-            "rows": sketch.rows,
-            "counts": sketch.counts.model_dump(mode="json"),
-            "columns": profile_of(sketch),
-        }
+        document = DataProfile(rows=sketch.rows, counts=sketch.counts, columns=profile_of(sketch))
         part = Path(f"{profile_path}.part")
-        part.write_text(json.dumps(document, allow_nan=False))
+        part.write_text(json.dumps(document.model_dump(mode="json"), allow_nan=False))
         part.replace(profile_path)
 
 

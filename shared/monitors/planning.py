@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.datasets.versions import LATEST
 from shared.errors import NotSupported
 from shared.monitors.checking import INPUTS, OUTPUTS, deployment_of
 from shared.monitors.collected_layout import collection_folder
@@ -23,7 +24,7 @@ class RunPlan:
 
     request: MonitorRequest  # its data sets have labels and no files
     collected: dict[str, str]  # label -> ENDPOINT/DEPLOYMENT/COLLECTION
-    assets: dict[str, tuple[str, str]]  # label -> name and version of a data asset
+    assets: dict[str, tuple[str, str]]  # label -> name of a data asset, and its version or `latest`
     alerting: tuple[str, ...]  # signals whose breach is announced
 
 
@@ -102,8 +103,11 @@ def _reference(plan: RunPlan, said: MonitoredData | None, folder: str) -> DataSe
             f"the reference data {said.input_data.path!r} of {folder} cannot be read yet",
             remedy="name a data asset of this control plane: azureml:NAME:VERSION",
         )
-    label = f"{found.name}:{found.version or ''}"
-    plan.assets[label] = (found.name, found.version or "")
+    if found.label not in (None, LATEST):
+        raise NotSupported(f"data assets have no label {found.label!r}", remedy="name a version, or @latest")
+    version = found.version or LATEST
+    label = f"{found.name}:{version}"
+    plan.assets[label] = (found.name, version)
     return DataSet(label=label)
 
 

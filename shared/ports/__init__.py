@@ -33,7 +33,16 @@ from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBu
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.images import ImageBuilder, ImageDigests, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
-from shared.ports.monitoring import MonitorProgress, MonitorRunner, MonitorRunRequest
+from shared.ports.monitoring import (
+    AssetData,
+    DataProfileProgress,
+    DataProfileRequest,
+    MonitorProgress,
+    MonitorRunner,
+    MonitorRunRequest,
+    ReadFile,
+    StoredProfile,
+)
 from shared.ports.notifying import Notifier
 from shared.ports.optimization import ModelOptimizer, OptimizationProgress, OptimizationRequest
 from shared.ports.planning import DeploymentPlan, DeploymentPlanner, FieldChange, ObjectChange
@@ -47,6 +56,7 @@ __all__ = [
     "Artifact",
     "ArtifactInventory",
     "ArtifactStore",
+    "AssetData",
     "Autoscale",
     "BlobInfo",
     "BuildProgress",
@@ -57,6 +67,8 @@ __all__ = [
     "CommitState",
     "Container",
     "ContainerDesired",
+    "DataProfileProgress",
+    "DataProfileRequest",
     "DeploymentPlan",
     "DeploymentPlanner",
     "DeploymentTarget",
@@ -90,6 +102,7 @@ __all__ = [
     "ProbeTiming",
     "ProfileProgress",
     "ProfileRequest",
+    "ReadFile",
     "ReceivedMessage",
     "RecordQuery",
     "ResourceQuery",
@@ -98,6 +111,7 @@ __all__ = [
     "Snapshot",
     "SourceObject",
     "StoredArtifact",
+    "StoredProfile",
     "Subscription",
     "UploadArea",
     "WorkMessage",

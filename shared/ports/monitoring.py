@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.resources.model import ModelFile
+from shared.ports.artifacts import Artifact
+from shared.resources.build import StoredText
+from shared.resources.data_profile import DataProfile, DataTable
 from shared.resources.monitor_request import MonitorRequest
 from shared.resources.monitor_result import MonitorResult
+
+ReadFile = Callable[[str], AsyncIterator[bytes]]  # the content of a file, by its SHA-256
+KeepFile = Callable[[AsyncIterator[bytes]], Awaitable[Artifact]]  # stores a file
+
+
+@dataclass(frozen=True, slots=True)
+class AssetData:
+    """What a run reads of a data asset: its sketch where there is one and it is enough, else its rows."""
+
+    table: DataTable
+    sketch: StoredText | None = None  # its digest in the artifact store; None: the rows are read
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorRunRequest:
     """What is to be calculated. A data set of the request whose label is a key of `collected` or `assets` is given its
-    files by the runner."""
+    files, or its sketch, by the runner."""
 
     request: MonitorRequest
     collected: Mapping[str, str]  # label -> ENDPOINT/DEPLOYMENT/COLLECTION
-    assets: Mapping[str, tuple[ModelFile, ...]]  # label -> files of a data asset
-    read_file: Callable[[str], AsyncIterator[bytes]]  # the content of a file, by its SHA-256
+    assets: Mapping[str, AssetData]  # label -> what is read of a data asset
+    read_file: ReadFile
+    reading_rows: frozenset[str] = frozenset()  # signals that read the rows of assets, whatever sketch there is
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +46,36 @@ class MonitorProgress:
     error: str = ""  # when it has ended badly: why
 
 
+@dataclass(frozen=True, slots=True)
+class DataProfileRequest:
+    """A data set whose rows are to be read once."""
+
+    profile_id: str  # names this reading: letters, digits, dashes
+    label: str  # NAME:VERSION
+    table: DataTable
+    read_file: ReadFile
+    keep_file: KeepFile
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProfile:
+    """What is kept of a data set whose rows were read."""
+
+    profile: DataProfile
+    profile_file: StoredText  # the same as JSON, in the artifact store
+    sketch_file: StoredText  # stands for the rows as a baseline
+
+
+@dataclass(frozen=True, slots=True)
+class DataProfileProgress:
+    """How far a reading is."""
+
+    run_id: str
+    log: str = ""  # what it printed so far
+    stored: StoredProfile | None = None  # when it has ended well
+    error: str = ""  # when it has ended badly: why
+
+
 class MonitorRunner(Protocol):
     """Calculates what monitors find, in processes of their own."""
 
@@ -41,4 +85,9 @@ class MonitorRunner(Protocol):
 
     async def cancel(self, monitor_run_id: str) -> None:
         """End it. Nothing happens when it has ended."""
+        ...
+
+    async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
+        """Begin to read a data set, or look at the reading under way or done. Raises NotSupported where nothing can be
+        calculated."""
         ...

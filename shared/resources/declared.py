@@ -25,7 +25,7 @@ DECLARED_KINDS = (
     "model-package",
 )
 RECONCILED = frozenset(
-    {"environment", "online-endpoint", "online-deployment"}
+    {"environment", "data", "online-endpoint", "online-deployment"}
 )  # those of them that a controller works on
 # Kinds with immutable versions, as in Azure ML; all others are changed in place.
 ASSET_KINDS = frozenset({"environment", "data", "component"})

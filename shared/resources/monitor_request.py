@@ -23,6 +23,7 @@ class DataFile(Document):
     path: str  # local
     # collected: JSON Lines of the data collector, a request a line; collected_csv: CSV of Azure ML's first collector
     format: FileFormat = "parquet"
+    delimiter: str = ","  # between the values of a line of csv
 
 
 class DataSet(Document):
@@ -40,6 +41,8 @@ class DataSet(Document):
     correlation_column: str = ""  # joins predictions with what was true; collected rows always have `correlationid`
     segment_column: str = ""  # only rows with one of these values count; "": all do
     segment_values: list[str] = Field(default_factory=list)
+    only_columns: list[str] = Field(default_factory=list)  # of the files' columns, those that count; none: all
+    without_columns: list[str] = Field(default_factory=list)  # and those that do not
 
 
 class Columns(Document):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.errors import NotSupported
-from shared.ports import MonitorProgress, MonitorRunRequest
+from shared.ports import DataProfileProgress, DataProfileRequest, MonitorProgress, MonitorRunRequest
 
 
 class NoMonitorRunner:
@@ -15,3 +15,7 @@ class NoMonitorRunner:
 
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner: nothing runs."""
+
+    async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
+        """Raises NotSupported."""
+        raise NotSupported("data are not profiled on Azure yet", remedy="register them with `slipway up` on a machine")

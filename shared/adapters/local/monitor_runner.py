@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import shutil
-import sys
-import tempfile
 from pathlib import Path
 
 from shared.adapters.local.builds import LocalBuilds, Made, Say
-from shared.errors import Invalid, Permanent
+from shared.adapters.local.data_profiler import LocalDataProfiler
+from shared.adapters.local.statistics import calculate, fetch, fetched, tidy, work_folder
 from shared.monitors.collected_layout import folders_of, is_needed
 from shared.monitors.windows import Window
-from shared.packaging.server_packages import ROOT
-from shared.ports import MonitorProgress, MonitorRunRequest
-from shared.resources.monitor_request import DataFile, DataSet, FileFormat
+from shared.ports import DataProfileProgress, DataProfileRequest, MonitorProgress, MonitorRunRequest
+from shared.resources.monitor_request import DataFile, DataSet
 from shared.resources.monitor_result import MonitorResult
 
 WORKER = "shared.monitoring.worker"
-_FORMATS: dict[str, FileFormat] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
 
 
 class LocalMonitorRunner:
@@ -31,6 +26,7 @@ class LocalMonitorRunner:
         self._collected = collected.resolve()
         self._timeout_s = timeout_s
         self._builds = LocalBuilds(self._folder)
+        self._profiler = LocalDataProfiler(folder / "profiles", timeout_s)
 
     async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
         """See MonitorRunner."""
@@ -46,68 +42,41 @@ class LocalMonitorRunner:
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner."""
         await self._builds.cancel(monitor_run_id)
-        self._tidy(monitor_run_id)
+        tidy(self._folder, monitor_run_id)
+
+    async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
+        """See MonitorRunner."""
+        return await self._profiler.profile(request)
 
     async def _run(self, asked: MonitorRunRequest, say: Say) -> Made:
-        self._tidy(asked.request.run_id)
-        work = Path(tempfile.mkdtemp(prefix=f"{asked.request.run_id}-", dir=self._folder))
-        try:
+        with work_folder(self._folder, asked.request.run_id) as work:
             request = asked.request.model_copy(deep=True)
             for signal in request.signals:
                 for data in (signal.production, *([signal.reference] if signal.reference else [])):
-                    data.files = await self._files(asked, data, work)
-                    say(f"{signal.name}: {len(data.files)} files of {data.label}")
+                    await self._give_files(asked, data, work, with_rows=signal.name in asked.reading_rows)
+                    many = f"{len(data.files)} files" if data.files or not data.sketches else "the sketch"
+                    say(f"{signal.name}: {many} of {data.label}")
             (work / "request.json").write_text(request.model_dump_json())
-            await self._work(work, say)
+            await calculate(WORKER, [work / "request.json", work / "result.json"], self._timeout_s, {})
+            say("calculated")
             return Made((work / "result.json").read_text(), 0)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
 
-    def _tidy(self, run_id: str) -> None:
-        """Remove what a control plane that was killed left. Its statistics may still run: they write there, and nowhere
-        else."""
-        for left in self._folder.glob(f"{run_id}-*"):
-            shutil.rmtree(left, ignore_errors=True)
-
-    async def _files(self, asked: MonitorRunRequest, data: DataSet, work: Path) -> list[DataFile]:
+    async def _give_files(self, asked: MonitorRunRequest, data: DataSet, work: Path, *, with_rows: bool) -> None:
         if data.label in asked.collected:
             assert data.window_start is not None
             assert data.window_end is not None
             window = Window(data.window_start, data.window_end)
-            return await asyncio.to_thread(_collected, self._collected / asked.collected[data.label], window)
-        found = []
-        for number, file in enumerate(asked.assets[data.label]):
-            suffix = Path(file.path).suffix
-            if suffix not in _FORMATS:
-                raise Invalid(f"{file.path!r} cannot be read", remedy=f"use one of {', '.join(_FORMATS)}")
-            path = work / f"{file.sha256}-{number}{suffix}"
-            with path.open("wb") as out:
-                async for chunk in asked.read_file(file.sha256):
-                    await asyncio.to_thread(out.write, chunk)
-            found.append(DataFile(path=str(path), format=_FORMATS[suffix]))
-        return found
-
-    async def _work(self, work: Path, say: Say) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", WORKER, str(work / "request.json"), str(work / "result.json")),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                printed = (await process.communicate())[0].decode(errors="replace").strip()
-        except TimeoutError as error:
-            raise Permanent(f"the run did not end within {self._timeout_s:.0f} s") from error
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process.returncode:
-            raise Permanent(f"the statistics ended with {process.returncode}: {printed[-2000:]}")
-        say("calculated")
+            data.files = await asyncio.to_thread(_collected, self._collected / asked.collected[data.label], window)
+            return
+        given = asked.assets[data.label]
+        if given.sketch is not None and not with_rows:
+            path = work / f"{given.sketch.sha256}.sketch"
+            if not path.exists():
+                await fetch(given.sketch.sha256, asked.read_file, path)
+            data.sketches = [str(path)]
+            return
+        data.files = await fetched(given.table, asked.read_file, work)
+        data.only_columns, data.without_columns = given.table.only_columns, given.table.without_columns
 
 
 def _collected(folder: Path, window: Window) -> list[DataFile]:

@@ -22,8 +22,8 @@ class CsvReader:
 
     columnar = False
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, delimiter: str = ",") -> None:
+        self._path, self._delimiter = path, delimiter
         first = next(self._open(Reading()), None)
         self._names = first.schema.names if first is not None else []
         self._schema = {name: type_of_texts(first.column(name)) for name in self._names} if first is not None else {}
@@ -45,7 +45,7 @@ class CsvReader:
             return "skip"
 
         names = self._header()
-        parse = pacsv.ParseOptions(invalid_row_handler=corrupt, newlines_in_values=True)
+        parse = pacsv.ParseOptions(delimiter=self._delimiter, invalid_row_handler=corrupt, newlines_in_values=True)
         convert = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
         try:
             with pacsv.open_csv(existing(self._path), pacsv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
@@ -58,7 +58,7 @@ class CsvReader:
         import csv
 
         with existing(self._path).open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            names = next(csv.reader(file), [])
+            names = next(csv.reader(file, delimiter=self._delimiter), [])
         if twice := [name for name in names if names.count(name) > 1]:
             raise Invalid(f"{self._path} has two columns named {twice[0]!r}", remedy="give each column its own name")
         return names

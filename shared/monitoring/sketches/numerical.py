@@ -99,6 +99,15 @@ class NumericalSketch:
         found: Floats = edges[np.searchsorted(upto, ranks, "left").clip(0, len(edges) - 1)]
         return found
 
+    def points(self) -> tuple[Floats, Floats]:
+        """Values and how often each occurs: the values themselves, or the edges and, for all that lies between two of
+        them, the middle."""
+        if self.values is not None:
+            return self.values, np.ones(len(self.values))
+        edges, less, at_most = self._bounded()
+        values = np.concatenate([edges, (edges[1:] + edges[:-1]) / 2])
+        return values, np.concatenate([at_most - less, less[1:] - at_most[:-1]]).clip(0)
+
     def merge(self, other: NumericalSketch) -> None:
         """Add what another one counted: exact with the same edges, by interpolation at the union of both otherwise."""
         if self.values is not None and other.values is not None:

@@ -11,9 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 
 from shared.monitoring.compare import Comparison, compare
+from shared.monitoring.profile import _shape
 from shared.monitoring.sketch import main
+from shared.monitoring.sketches.moments import moments_of
+from shared.monitoring.sketches.numerical import NumericalSketch
 from shared.resources.monitor_request import DataFile, DataSet
 from shared.resources.monitor_result import Verdict
 
@@ -49,7 +53,20 @@ def test_a_profile_has_azure_mls_names(tmp_path: Path) -> None:
     assert x["moments"]["variance"] == pytest.approx(values.var(ddof=1))
     assert [one["count"] for one in x["histogram"]] == np.histogram(values, 10)[0].tolist()
     assert columns["s"]["valueCounts"] == [{"value": "b", "count": 2_000}, {"value": "a", "count": 1_000}]
+    assert x["typeCounts"] == [{"type": "float", "count": 2_700}, {"type": "null", "count": 300}]
+    assert x["moments"]["skewness"] == pytest.approx(stats.skew(values))
+    assert x["moments"]["kurtosis"] == pytest.approx(stats.kurtosis(values))
+    assert (columns["one"]["moments"]["skewness"], columns["s"]["emptyCount"]) == (None, 0)
+    assert columns["s"]["stringLengths"] == [{"value": 1, "count": 3_000}]
     assert (columns["k"]["uniqueValues"], len(columns["one"]["histogram"])) == (4, 1)
+
+
+def test_the_shape_of_a_column_that_is_not_kept_is_close() -> None:
+    values = np.sort(RNG.gamma(2.0, size=100_000))
+    kept = NumericalSketch(moments_of(values), values=values)
+    found = _shape(kept.compacted())
+    assert found["skewness"] == pytest.approx(stats.skew(values), abs=0.01)
+    assert found["kurtosis"] == pytest.approx(stats.kurtosis(values), abs=0.05)
 
 
 def test_the_sketch_stands_for_the_data(tmp_path: Path) -> None:

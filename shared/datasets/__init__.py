@@ -1,0 +1,1 @@
+"""Data assets: which of their files hold rows, and how these are read; pure."""
