@@ -24,6 +24,7 @@ from shared.leases import Leases
 from shared.packaging.image_garbage import ImageGarbage
 from shared.packaging.images import Images
 from shared.packaging.monitor_runs import MonitorRuns
+from shared.packaging.monitor_schedules import MonitorSchedules
 from shared.packaging.optimizations import Optimizations
 from shared.packaging.profiles import Profiles
 from shared.ports import (
@@ -58,6 +59,7 @@ class ControlPlane:
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.monitor_runs = MonitorRuns(deps.store, deps.committer, deps.clock)
+        self.monitor_schedules = MonitorSchedules(deps.store, deps.committer, deps.clock, self.monitor_runs)
         self.rollouts = Rollouts(deps.store, deps.committer)
         self.rollback = Rollback(deps.store, deps.committer, deps.queue, self.rollouts)
         self.endpoint_keys = EndpointKeys(deps.credentials, deps.committer, deps.queue)
@@ -98,6 +100,16 @@ class ControlPlane:
         count = await self.loop.enqueue_overdue(sorted(CONTROLLERS))
         await self._prune_endpoints()  # last: a cluster that does not answer keeps nothing else from being looked at
         return count
+
+    async def start_monitor_runs(self) -> int:
+        """Begin the runs of monitors that are due by their triggers; how many there were."""
+        if not await self.leases.acquire("start_monitor_runs", duration_s=SWEEP_LEASE_S):
+            return 0
+        cause = Cause(actor="start_monitor_runs", type="timer", id="start_monitor_runs")
+        begun = await self.monitor_schedules.start_due(cause)
+        for run in begun:
+            await self.loop.enqueue(WorkMessage(run.key))
+        return len(begun)
 
     async def _prune_endpoints(self) -> None:
         """What runs for an endpoint that was deleted goes."""

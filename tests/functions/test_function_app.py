@@ -72,6 +72,7 @@ def test_the_other_triggers(functions: dict[str, dict[str, Any]]) -> None:
         "reconcile_poison": "queueTrigger",
         "sweep_outbox": "timerTrigger",
         "look_again": "timerTrigger",
+        "start_monitor_runs": "timerTrigger",
         "expire_staged": "timerTrigger",
         "collect_unused_artifacts": "timerTrigger",
     }
