@@ -118,7 +118,8 @@ class Settings(Document):
         default="", description="repositories to follow: path of a YAML or JSON file, or the JSON itself"
     )
     computes: str = Field(
-        default="", description="clusters that endpoints may run on: path of a YAML or JSON file, or the JSON itself"
+        default="",
+        description="clusters and devices that endpoints may run on: path of a YAML or JSON file, or the JSON itself",
     )
     default_compute: str = Field(
         default="", description="the compute of endpoints that name none; empty: this machine, or nothing on Azure"
