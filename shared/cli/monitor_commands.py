@@ -140,6 +140,7 @@ def describe(found: dict[str, Any]) -> str:
             ("phase", one["phase"]),
             ("verdict", one["verdict"]),
             ("error", one["error"] or None),
+            ("notifications", [_told(each) for each in one["conditions"] if each["type"] == "NotificationsSent"]),
         ]
     )
     if not found["result"]:
@@ -148,3 +149,7 @@ def describe(found: dict[str, Any]) -> str:
     from shared.resources.monitor_result import MonitorResult
 
     return f"{head}\n{as_table(MonitorResult.model_validate(found['result']))}"
+
+
+def _told(condition: dict[str, Any]) -> str:
+    return f"{condition['reason']}: {condition['message']}" if condition["message"] else str(condition["reason"])

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import Field
 
-from shared.resources.alerts import AlertState
 from shared.resources.base import Document
 from shared.resources.build import StoredText, WorkStatus
 from shared.resources.monitor_result import Verdict
+from shared.resources.notification import OwedNotification
 
 KIND = "monitor-run"
 
@@ -60,4 +60,5 @@ class MonitorRunStatus(WorkStatus):
     verdict: Verdict | None = None  # of the whole result; None before it ended
     result: StoredText | None = None  # the MonitorResult as JSON; None before it ended
     error: str = ""  # why there is no result
-    alerts: dict[str, AlertState] = Field(default_factory=dict)  # by signal, as of this run
+    notifications: list[OwedNotification] = Field(default_factory=list)  # what people are told of it
+    owed_since: datetime | None = None  # when they were decided; None before
