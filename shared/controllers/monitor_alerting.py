@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from shared.controllers.outcome import Deps, Outcome
 from shared.errors import Invalid
 from shared.monitors.alert_settings import MAIL, notification_of_monitor, policy_of, told_by
-from shared.monitors.alerting import Judged
+from shared.monitors.alerting import Judged, decide_all
 from shared.monitors.breach_events import breach_events
 from shared.monitors.checking import deployment_of
 from shared.monitors.deliveries import condition_of, owed, pending
 from shared.monitors.notifications import RunFacts, notifications_of
 from shared.monitors.notifying import tell
 from shared.notifier_settings import SETTING, load_notifiers, mail_of
-from shared.packaging.monitor_alerts import judge
-from shared.ports import Notifier
-from shared.resources.alerts import Announcement, RunAlerts
-from shared.resources.base import Cause, Resource, with_condition
+from shared.packaging.monitor_alerts import announced_by, judge
+from shared.ports import Notifier, wake
+from shared.resources.alerts import AlertPolicy, Announcement, RunAlerts
+from shared.resources.base import Cause, Resource, ResourceKey, with_condition
 from shared.resources.monitor import MonitorDeclaration
 from shared.resources.monitor_result import MonitorResult
-from shared.resources.monitor_run import MonitorRunSpec, MonitorRunStatus
+from shared.resources.monitor_run import KIND, MONITOR_RUN_TERMINAL, MonitorRunSpec, MonitorRunStatus, RunReason
 from shared.resources.notification import OwedNotification
 
 
@@ -39,15 +39,30 @@ class RunAlerting:
         undecided whether a breach is announced: the monitor remembers what it decided for this run."""
         monitor = MonitorDeclaration.model_validate(self.spec.declaration)
         now = self.deps.clock.now()
-        run = Judged(self.resource.name, now, self.resource.created_at, self.spec.due_at)
         policy = policy_of(monitor)
-        told = await judge(self.deps.committer, run, self.spec.monitor, result, alerting, policy, self.cause)
-        status.notifications, status.owed_since = self._owed(monitor, status, told, result), told.at
+        if self.spec.reason == RunReason.BACKFILL:
+            told = await self._replayed(status, result, alerting, policy)
+        else:
+            run = Judged(self.resource.name, now, self.resource.created_at, self.spec.due_at)
+            told = await judge(self.deps.committer, run, self.spec.monitor, result, alerting, policy, self.cause)
+        status.notifications, status.owed_since = self._owed(monitor, status, told, result), now
         breached = {name for name, one in told.announced.items() if one.announcement != Announcement.RESOLVED}
         events = breach_events(result, breached) if result else ()
-        return Outcome(
-            _noted(status, self.deps), events, bool(status.notifications), 0 if status.notifications else None
-        )
+        owes = bool(status.notifications or self.spec.then)
+        return Outcome(_noted(status, self.deps), events, unfinished=owes, look_again_after_s=0 if owes else None)
+
+    async def _replayed(
+        self, status: MonitorRunStatus, result: MonitorResult | None, alerting: Collection[str], policy: AlertPolicy
+    ) -> RunAlerts:
+        """What the run tells as if it were then: it goes on from the run before it, and what is so now stays so."""
+        due = self.spec.due_at
+        if not self.spec.announces:
+            return RunAlerts(at=due)
+        before = await _read(self.spec.after, self.deps)
+        states = MonitorRunStatus.model_validate(before.status).alerts if before else {}
+        decided = decide_all(states, Judged(self.resource.name, due, due, due), result, alerting, policy)
+        status.alerts = {name: one.state for name, one in decided.items()}
+        return RunAlerts(at=due, announced=announced_by(decided))
 
     def _owed(
         self, monitor: MonitorDeclaration, status: MonitorRunStatus, told: RunAlerts, result: MonitorResult | None
@@ -57,11 +72,24 @@ class RunAlerting:
             return []
         endpoint = deployment_of(monitor).replace(".", "/", 1)
         facts = RunFacts(self.spec.monitor, self.resource.name, endpoint, status.error)
-        return owed(notifications_of(told, said.notify_on, facts, result), told_by(said), told.at)
+        return owed(notifications_of(told, said.notify_on, facts, result), told_by(said), self.deps.clock.now())
+
+
+async def has_turn(spec: MonitorRunSpec, deps: Deps) -> bool:
+    """Whether the run before it, of a backfill, has ended."""
+    before = await _read(spec.after, deps)
+    return before is None or before.status["phase"] in MONITOR_RUN_TERMINAL
+
+
+async def _read(run_id: str, deps: Deps) -> Resource | None:
+    return await deps.store.read(ResourceKey(KIND, run_id)) if run_id else None
 
 
 async def notified(spec: MonitorRunSpec, status: MonitorRunStatus, deps: Deps) -> Outcome:
-    """One attempt of whatever is due: a notifier that is down holds nothing up, and is tried again."""
+    """What follows of an end that is committed: the next run of a backfill is waked, and each delivery that is due is
+    tried. A notifier that is down holds nothing up, and is tried again."""
+    if spec.then:
+        await wake(deps.queue, ResourceKey(KIND, spec.then))
     if not pending(status.notifications):
         return Outcome(status)
     now = deps.clock.now()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from shared.controllers.monitor_alerting import RunAlerting, notified
+from shared.controllers.monitor_alerting import RunAlerting, has_turn, notified
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.planning import RunPlan, plan_run
@@ -23,6 +23,7 @@ from shared.resources.monitor_run import (
 )
 
 LOOK_S = 1.0
+WAIT_S = 60.0  # until a run that waits for another looks again, should nothing wake it
 TAIL_LINES = 20
 
 
@@ -34,8 +35,12 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         return await notified(spec, status, deps)
     if status.cancel_requested:
         await deps.monitor_runner.cancel(resource.name)
-        return Outcome(_ended(status, MonitorRunPhase.CANCELED, deps))
+        wakes = bool(spec.then)
+        ended = _ended(status, MonitorRunPhase.CANCELED, deps)
+        return Outcome(ended, unfinished=wakes, look_again_after_s=0 if wakes else None)
     if status.phase == MonitorRunPhase.PENDING:
+        if not await has_turn(spec, deps):
+            return Outcome(status, unfinished=True, look_again_after_s=WAIT_S)
         status.phase, status.started_at = MonitorRunPhase.RUNNING, deps.clock.now()
         return Outcome(status, unfinished=True, look_again_after_s=0)
     alerts = RunAlerting(resource, spec, deps, cause)

@@ -23,6 +23,7 @@ class DataFile(Document):
     path: str  # local
     # collected: JSON Lines of the data collector, a request a line; collected_csv: CSV of Azure ML's first collector
     format: FileFormat = "parquet"
+    begins: datetime | None = None  # collected: rows of earlier times are late; None: not known
 
 
 class DataSet(Document):

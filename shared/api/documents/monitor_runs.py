@@ -87,6 +87,20 @@ class MonitorRun(Document):
         )
 
 
+class BackfillRequest(Document):
+    """Which times are run."""
+
+    from_: datetime = Field(alias="from", description="the first time, included; UTC without an offset")
+    to: datetime | None = Field(default=None, description="the last time, included; left out, now")
+    notify: bool = Field(default=False, description="whether breaches are events, and people are told")
+
+
+class MonitorBackfill(Document):
+    """The runs of a backfill."""
+
+    runs: list[MonitorRun] = Field(description="one for each time of the trigger, the oldest first")
+
+
 class MonitorRunFound(Document):
     """A run and what it found."""
 
