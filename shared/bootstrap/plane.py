@@ -23,6 +23,7 @@ from shared.intake import Intake
 from shared.leases import Leases
 from shared.packaging.image_garbage import ImageGarbage
 from shared.packaging.images import Images
+from shared.packaging.monitor_backfills import MonitorBackfills
 from shared.packaging.monitor_runs import MonitorRuns
 from shared.packaging.monitor_schedules import MonitorSchedules
 from shared.packaging.optimizations import Optimizations
@@ -59,6 +60,7 @@ class ControlPlane:
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.monitor_runs = MonitorRuns(deps.store, deps.committer, deps.clock)
+        self.monitor_backfills = MonitorBackfills(deps.store, deps.clock, self.monitor_runs)
         self.monitor_schedules = MonitorSchedules(deps.store, deps.committer, deps.clock, self.monitor_runs)
         self.rollouts = Rollouts(deps.store, deps.committer)
         self.rollback = Rollback(deps.store, deps.committer, deps.queue, self.rollouts)

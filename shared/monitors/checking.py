@@ -8,11 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import Invalid
+from shared.monitors.alert_settings import check_addresses, notification_of_monitor, policy_of
 from shared.monitors.schedule import next_due
 from shared.monitors.windows import production_window, reference_window
+from shared.notifier_settings import SETTING, mail_of
 from shared.resources.declared import deployment_name
-from shared.resources.monitor import MonitorDeclaration
+from shared.resources.monitor import AlertNotification, MonitorDeclaration
 from shared.resources.monitor_data import DataWindow
+from shared.resources.notification import NotifierDeclaration, SmtpNotifier
 from shared.resources.references import AssetReference, parse_reference
 
 INPUTS, OUTPUTS = "model_inputs", "model_outputs"
@@ -26,6 +29,8 @@ _COLLECTIONS = {
 }
 _TARGET = "/create_monitor/monitoring_target"
 _SIGNALS = "/create_monitor/monitoring_signals"
+_POLICY = "/create_monitor/alert_policy"
+_NOTIFICATION = "/create_monitor/alert_notification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,54 @@ def deployment_of(monitor: MonitorDeclaration) -> str:
 
 
 def problems_of(
-    monitor: MonitorDeclaration, deployment: Mapping[str, Any] | None, now: datetime
+    monitor: MonitorDeclaration,
+    deployment: Mapping[str, Any] | None,
+    notifiers: Mapping[str, NotifierDeclaration],
+    now: datetime,
 ) -> tuple[Problem, ...]:
     """Everything that is wrong; () for nothing. `deployment` is the declaration of the one that is monitored, None
-    where it is not known here."""
-    return (*_trigger(monitor, now), *_windows(monitor, now), *_data(monitor, deployment))
+    where it is not known here; `notifiers` are those of the control plane."""
+    return (
+        *_trigger(monitor, now),
+        *_windows(monitor, now),
+        *_data(monitor, deployment),
+        *_policy(monitor),
+        *_notification(monitor, notifiers),
+    )
+
+
+def untold_of(monitor: MonitorDeclaration, notifiers: Mapping[str, NotifierDeclaration]) -> str:
+    """What Azure ML would tell and this control plane does not, in words; "" for nothing."""
+    said = monitor.create_monitor.alert_notification
+    if said is None:
+        return ""
+    if not isinstance(said, AlertNotification):
+        return "metrics of Azure Monitor are not written: name notifiers to have people told"
+    if said.emails and mail_of(notifiers) is None:
+        return f"its addresses are not mailed: {SETTING} has no notifier of the type smtp"
+    return ""
+
+
+def _policy(monitor: MonitorDeclaration) -> Iterator[Problem]:
+    try:
+        policy_of(monitor)
+    except Invalid as error:
+        yield Problem(f"{_POLICY}/cool_down", error.faults[0].message, error.faults[0].allowed or "a duration")
+
+
+def _notification(monitor: MonitorDeclaration, notifiers: Mapping[str, NotifierDeclaration]) -> Iterator[Problem]:
+    said = notification_of_monitor(monitor)
+    known = ", ".join(sorted(notifiers)) or f"none: {SETTING} is empty"
+    for index, name in enumerate((said.notifiers or []) if said else []):
+        pointer = f"{_NOTIFICATION}/notifiers/{index}"
+        if name not in notifiers:
+            yield Problem(pointer, f"there is no notifier {name[:80]!r}", f"one of the control plane's: {known}")
+        elif isinstance(one := notifiers[name], SmtpNotifier) and not one.recipients:
+            yield Problem(pointer, f"the notifier {name} has no recipients of its own", "emails, or another notifier")
+    try:
+        check_addresses((said.emails or []) if said else [])
+    except Invalid as error:
+        yield Problem(f"{_NOTIFICATION}/emails", error.message, error.remedy or "an address")
 
 
 def _trigger(monitor: MonitorDeclaration, now: datetime) -> Iterator[Problem]:

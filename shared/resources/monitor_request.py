@@ -24,6 +24,7 @@ class DataFile(Document):
     # collected: JSON Lines of the data collector, a request a line; collected_csv: CSV of Azure ML's first collector
     format: FileFormat = "parquet"
     delimiter: str = ","  # between the values of a line of csv
+    begins: datetime | None = None  # collected: rows of earlier times are late; None: not known
 
 
 class DataSet(Document):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from shared.errors import Invalid
-from shared.monitors.checking import deployment_of, problems_of
+from shared.monitors.checking import deployment_of, problems_of, untold_of
+from shared.notifier_settings import load_notifiers
 from shared.resources.base import ResourceKey
 from shared.resources.declared import DeclaredSpec
 from shared.resources.monitor import MonitorDeclaration
@@ -21,7 +22,15 @@ async def check_monitor(file: DeclaredFile, world: World) -> None:
     name = deployment_of(monitor)
     found = await world.store.read(ResourceKey(ONLINE_DEPLOYMENT, name)) if name else None
     declared = DeclaredSpec.model_validate(found.spec).declaration if found else None
-    problems = problems_of(monitor, declared, world.clock.now())
+    problems = problems_of(monitor, declared, load_notifiers(world.settings.notifiers), world.clock.now())
     if problems:
         faults = tuple(file.source.fault(one.pointer, one.message, one.allowed) for one in problems)
         raise Invalid(f"{file.path} declares a monitor that cannot run", faults=faults)
+
+
+def note_on_monitor(file: DeclaredFile, world: World) -> str:
+    """What whoever applies it should know; "" for nothing."""
+    monitor = file.declared.declaration
+    return (
+        untold_of(monitor, load_notifiers(world.settings.notifiers)) if isinstance(monitor, MonitorDeclaration) else ""
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 from shared.adapters.local.builds import LocalBuilds, Made, Say
 from shared.adapters.local.data_profiler import LocalDataProfiler
 from shared.adapters.local.statistics import calculate, fetch, fetched, tidy, work_folder
-from shared.monitors.collected_layout import folders_of, is_needed
+from shared.monitors.collected_layout import folders_of, hour_of, is_needed
 from shared.monitors.windows import Window
 from shared.ports import DataProfileProgress, DataProfileRequest, MonitorProgress, MonitorRunRequest
 from shared.resources.monitor_request import DataFile, DataSet
@@ -84,6 +84,7 @@ def _collected(folder: Path, window: Window) -> list[DataFile]:
     found = []
     for day in folders_of(window):
         for path in sorted((folder / day).rglob("*.jsonl")):
-            if is_needed(path.relative_to(folder).as_posix(), window):
-                found.append(DataFile(path=str(path), format="collected"))
+            name = path.relative_to(folder).as_posix()
+            if is_needed(name, window):
+                found.append(DataFile(path=str(path), format="collected", begins=hour_of(name)))
     return found
