@@ -75,6 +75,7 @@ var tunable = {
   SLIPWAY_PROFILE_TIMEOUT_S: '1500'
   SLIPWAY_PROFILE_PRICES: ''
   SLIPWAY_GIT_REPOSITORIES: ''
+  SLIPWAY_TELEMETRY: 'none'
 }
 
 var wired = {
