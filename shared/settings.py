@@ -118,6 +118,9 @@ class Settings(Document):
         default="",
         description="name of this host in leases; empty: the platform's, else one of its own, on one machine local",
     )
+    telemetry: Literal["none", "azure-monitor", "otlp"] = Field(
+        default="none", description="where traces and metrics go; needs the extra `telemetry`"
+    )
     git_repositories: str = Field(
         default="", description="repositories to follow: path of a YAML or JSON file, or the JSON itself"
     )

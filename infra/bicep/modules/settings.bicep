@@ -77,6 +77,7 @@ var tunable = {
   SLIPWAY_NOTIFIERS: ''
   SLIPWAY_PROFILE_PRICES: ''
   SLIPWAY_GIT_REPOSITORIES: ''
+  SLIPWAY_TELEMETRY: 'none'
 }
 
 var wired = {
