@@ -9,7 +9,8 @@ from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.alerting import Announcement, decide_all
 from shared.monitors.assets import assets_of
 from shared.monitors.breach_events import breach_events
-from shared.monitors.planning import RunPlan, plan_run
+from shared.monitors.planning import plan_run
+from shared.monitors.run_plan import RunPlan
 from shared.ports import MonitorProgress, MonitorRunRequest, ResourceQuery
 from shared.resources.alerts import AlertPolicy, AlertState
 from shared.resources.base import Cause, Resource
@@ -60,9 +61,14 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
 async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> MonitorProgress:
     assets = await assets_of(plan, deps.store, deps.artifacts)
     if assets.awaited:
-        return MonitorProgress("", f"{assets.awaited} is not profiled yet")
+        return MonitorProgress("", f"{assets.awaited} is not ready yet")
     asked = MonitorRunRequest(
-        plan.request, plan.collected, assets.given, deps.artifacts.read, frozenset(assets.reading_rows)
+        plan.request,
+        plan.collected,
+        assets.given,
+        deps.artifacts.read,
+        frozenset(assets.reading_rows),
+        assets.components,
     )
     return await deps.monitor_runner.advance(asked, status.run_id)
 
