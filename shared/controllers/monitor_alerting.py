@@ -10,10 +10,10 @@ from shared.errors import Invalid
 from shared.monitors.alert_settings import MAIL, notification_of_monitor, policy_of, told_by
 from shared.monitors.alerting import Judged, decide_all
 from shared.monitors.breach_events import breach_events
-from shared.monitors.checking import deployment_of
 from shared.monitors.deliveries import condition_of, owed, pending
 from shared.monitors.notifications import RunFacts, notifications_of
 from shared.monitors.notifying import tell
+from shared.monitors.target import deployment_of
 from shared.notifier_settings import SETTING, load_notifiers, mail_of
 from shared.packaging.monitor_alerts import announced_by, judge
 from shared.ports import Notifier, wake

@@ -8,7 +8,8 @@ from shared.controllers.monitor_alerting import RunAlerting, has_turn, notified
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.assets import assets_of
-from shared.monitors.planning import RunPlan, plan_run
+from shared.monitors.planning import plan_run
+from shared.monitors.run_plan import RunPlan
 from shared.ports import MonitorProgress, MonitorRunRequest
 from shared.resources.base import Cause, Resource
 from shared.resources.build import StoredText
@@ -63,9 +64,14 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
 async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> MonitorProgress:
     assets = await assets_of(plan, deps.store, deps.artifacts)
     if assets.awaited:
-        return MonitorProgress("", f"{assets.awaited} is not profiled yet")
+        return MonitorProgress("", f"{assets.awaited} is not ready yet")
     asked = MonitorRunRequest(
-        plan.request, plan.collected, assets.given, deps.artifacts.read, frozenset(assets.reading_rows)
+        plan.request,
+        plan.collected,
+        assets.given,
+        deps.artifacts.read,
+        frozenset(assets.reading_rows),
+        assets.components,
     )
     return await deps.monitor_runner.advance(asked, status.run_id)
 

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.errors import Invalid
+from shared.errors import Invalid, NotSupported
 from shared.monitors.alert_settings import check_addresses, notification_of_monitor, policy_of
+from shared.monitors.planning import check_signal, signals_of
 from shared.monitors.schedule import next_due
+from shared.monitors.signals import INPUTS, OUTPUTS
 from shared.monitors.windows import production_window, reference_window
 from shared.notifier_settings import SETTING, mail_of
-from shared.resources.declared import deployment_name
 from shared.resources.monitor import AlertNotification, MonitorDeclaration
 from shared.resources.monitor_data import DataWindow
 from shared.resources.notification import NotifierDeclaration, SmtpNotifier
-from shared.resources.references import AssetReference, parse_reference
 
-INPUTS, OUTPUTS = "model_inputs", "model_outputs"
 # What a signal reads of what its deployment collects, where it names no data of its own.
 _COLLECTIONS = {
     "data_drift": (INPUTS,),
@@ -28,7 +27,7 @@ _COLLECTIONS = {
     "model_performance": (OUTPUTS,),
 }
 _TARGET = "/create_monitor/monitoring_target"
-_SIGNALS = "/create_monitor/monitoring_signals"
+SIGNALS = "/create_monitor/monitoring_signals"
 _POLICY = "/create_monitor/alert_policy"
 _NOTIFICATION = "/create_monitor/alert_notification"
 
@@ -42,22 +41,6 @@ class Problem:
     allowed: str  # what is right
 
 
-def deployment_of(monitor: MonitorDeclaration) -> str:
-    """The resource's name of the deployment that is monitored, ENDPOINT.DEPLOYMENT; "" where none is, and for one that
-    is elsewhere."""
-    target = monitor.create_monitor.monitoring_target
-    said = (target.endpoint_deployment_id if target else None) or ""
-    if not said.startswith("azureml:"):
-        return ""
-    try:
-        found = parse_reference(said)
-    except ValueError:
-        return ""
-    if not isinstance(found, AssetReference) or found.registry:
-        return ""
-    return deployment_name(found.name, found.version or "")
-
-
 def problems_of(
     monitor: MonitorDeclaration,
     deployment: Mapping[str, Any] | None,
@@ -66,13 +49,9 @@ def problems_of(
 ) -> tuple[Problem, ...]:
     """Everything that is wrong; () for nothing. `deployment` is the declaration of the one that is monitored, None
     where it is not known here; `notifiers` are those of the control plane."""
-    return (
-        *_trigger(monitor, now),
-        *_windows(monitor, now),
-        *_data(monitor, deployment),
-        *_policy(monitor),
-        *_notification(monitor, notifiers),
-    )
+    found = (*_trigger(monitor, now), *_windows(monitor, now), *_data(monitor, deployment))
+    signals = _signals(monitor, now, [one.pointer for one in found])
+    return (*found, *signals, *_policy(monitor), *_notification(monitor, notifiers))
 
 
 def untold_of(monitor: MonitorDeclaration, notifiers: Mapping[str, NotifierDeclaration]) -> str:
@@ -109,6 +88,20 @@ def _notification(monitor: MonitorDeclaration, notifiers: Mapping[str, NotifierD
         yield Problem(f"{_NOTIFICATION}/emails", error.message, error.remedy or "an address")
 
 
+def _signals(monitor: MonitorDeclaration, now: datetime, told: list[str]) -> Iterator[Problem]:
+    """Signals that cannot be calculated as they are declared, but for those of which something is `told` already."""
+    for key in signals_of(monitor):
+        pointer = f"{SIGNALS}/{key}"
+        if any(one == "/trigger" or (one + "/").startswith(pointer + "/") for one in told):
+            continue
+        try:
+            check_signal(monitor, key, now)
+        except (Invalid, NotSupported) as error:
+            fault = error.faults[0] if error.faults else None
+            message = fault.message if fault else error.message
+            yield Problem(pointer, message, (fault.allowed if fault else None) or error.remedy or "")
+
+
 def _trigger(monitor: MonitorDeclaration, now: datetime) -> Iterator[Problem]:
     try:
         next_due(monitor.trigger, now)
@@ -120,9 +113,9 @@ def _windows(monitor: MonitorDeclaration, now: datetime) -> Iterator[Problem]:
     for name, signal in (monitor.create_monitor.monitoring_signals or {}).items():
         production = getattr(signal, "production_data", None)
         for one in production if isinstance(production, list) else [production]:
-            yield from _window(monitor, one, f"{_SIGNALS}/{name}/production_data", now, is_reference=False)
+            yield from _window(monitor, one, f"{SIGNALS}/{name}/production_data", now, is_reference=False)
         reference = getattr(signal, "reference_data", None)
-        yield from _window(monitor, reference, f"{_SIGNALS}/{name}/reference_data", now, is_reference=True)
+        yield from _window(monitor, reference, f"{SIGNALS}/{name}/reference_data", now, is_reference=True)
 
 
 def _window(
@@ -174,5 +167,5 @@ def _wanted(monitor: MonitorDeclaration) -> dict[str, str]:
         if any(one is not None and one.input_data is not None for one in given):
             continue
         for collection in _COLLECTIONS.get(signal.type, ()):
-            found.setdefault(collection, f"{_SIGNALS}/{name}")
+            found.setdefault(collection, f"{SIGNALS}/{name}")
     return found

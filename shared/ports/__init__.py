@@ -35,6 +35,7 @@ from shared.ports.images import ImageBuilder, ImageDigests, ImageRequest
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.monitoring import (
     AssetData,
+    ComponentRun,
     DataProfileProgress,
     DataProfileRequest,
     MonitorProgress,
@@ -65,6 +66,7 @@ __all__ = [
     "Commit",
     "CommitReporter",
     "CommitState",
+    "ComponentRun",
     "Container",
     "ContainerDesired",
     "DataProfileProgress",

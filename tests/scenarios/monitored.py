@@ -1,17 +1,18 @@
-"""A control plane with a monitor, whose deployment is only said to collect: tests write what it would have."""
+"""A control plane with a deployment that collects, as far as monitors are concerned: what it collected is written by
+the test, and nothing serves."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from shared.bootstrap import ControlPlane
-from shared.controllers.table import CONTROLLERS
 from shared.resources.base import ResourceKey
 from shared.resources.monitor_run import KIND
 from shared.resources.sync import FileOutcome
@@ -20,83 +21,117 @@ from shared.syncing.tree import SourceTree
 from tests.plane import CAUSE
 from tests.scenarios.test_environments import SOURCE
 from tests.scenarios.test_images import call
-from tests.unit.monitors.test_applying import DEPLOYMENT, ENDPOINT
 
-ROWS = 300
-REFERENCE = {
-    "$schema": "https://azuremlschemas.azureedge.net/latest/data.schema.json",
-    "name": "baseline",
-    "version": 1,
-    "type": "uri_file",
-    "path": "baseline.jsonl",
-}
-MONITOR: dict[str, Any] = {
-    "$schema": "https://azuremlschemas.azureedge.net/latest/monitorSchedule.schema.json",
-    "name": "watch",
-    "trigger": {"type": "cron", "expression": "0 * * * *"},
-    "create_monitor": {
-        "compute": {"instance_type": "standard_e4s_v3"},
-        "monitoring_target": {"ml_task": "regression", "endpoint_deployment_id": "azureml:diabetes:blue"},
-        "monitoring_signals": {
-            "inputs": {
-                "type": "data_drift",
-                "alert_enabled": True,
-                "production_data": {"data_window": {"lookback_window_size": "PT1H", "lookback_window_offset": "P0D"}},
-                "reference_data": {"input_data": {"type": "uri_file", "path": "azureml:baseline:1"}},
-            }
-        },
+Row = Mapping[str, Any]
+SCHEMAS = "https://azuremlschemas.azureedge.net/latest"
+COLLECTED = {name: {"enabled": "true"} for name in ("model_inputs", "model_outputs")}
+DEPLOYED: dict[str, Any] = {
+    "model.yml": {"name": "trees", "type": "custom_model", "path": "files"},
+    "endpoint.yml": {"$schema": f"{SCHEMAS}/managedOnlineEndpoint.schema.json", "name": "live"},
+    "deployment.yml": {
+        "$schema": f"{SCHEMAS}/managedOnlineDeployment.schema.json",
+        "name": "blue",
+        "endpoint_name": "live",
+        "model": "azureml:trees:1",
+        "environment": {"image": "python:3.11"},
+        "instance_type": "Standard_DS3_v2",
+        "instance_count": 1,
+        "data_collector": {"collections": COLLECTED},
     },
 }
 
 
-def monitor(**definition: Any) -> dict[str, Any]:
-    """The monitor, with more keys of `create_monitor`."""
-    return {**MONITOR, "create_monitor": {**MONITOR["create_monitor"], **definition}}
+def lines(rows: Iterable[Row]) -> str:
+    """JSON Lines."""
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def rows(shift: float) -> list[dict[str, float]]:
-    return [{"a": number % 17 + shift, "b": float(number % 5)} for number in range(ROWS)]
+def data(name: str, path: str, version: str = "1") -> dict[str, Any]:
+    """A data.yml."""
+    said = {"name": name, "version": version, "type": "uri_file", "path": path}
+    return {"$schema": f"{SCHEMAS}/data.schema.json", **said}
 
 
-async def declare(plane: ControlPlane, document: dict[str, Any]) -> FileOutcome:
-    """The endpoint, its deployment, the baseline and the monitor; what became of the monitor."""
-    collector = {"data_collector": {"collections": {"model_inputs": {"enabled": "true"}}}}
-    files = {
-        "model.yml": b"name: trees\ntype: custom_model\npath: files\n",
-        "files/model.bin": b"1",
-        "endpoint.yml": ENDPOINT,
-        "deployment.yml": yaml.safe_dump({**DEPLOYMENT, **collector}).encode(),
-        "baseline.jsonl": "\n".join(json.dumps(row) for row in rows(0)).encode(),
-        "baseline.yml": yaml.safe_dump(REFERENCE).encode(),
-        "monitor.yml": yaml.safe_dump(document).encode(),
+def reference(name: str, **columns: str) -> dict[str, Any]:
+    """Reference data of a signal."""
+    return {"input_data": {"type": "uri_file", "path": f"azureml:{name}"}, "data_column_names": columns}
+
+
+def monitor(task: str = "classification", **signals: Any) -> dict[str, Any]:
+    """A monitor.yml with these signals."""
+    return {
+        "$schema": f"{SCHEMAS}/monitorSchedule.schema.json",
+        "name": "watch",
+        "trigger": {"type": "recurrence", "frequency": "day", "interval": 1},
+        "create_monitor": {
+            "compute": {"instance_type": "standard_e4s_v3", "runtime_version": "3.4"},
+            "monitoring_target": {"ml_task": task, "endpoint_deployment_id": "azureml:live:blue"},
+            "monitoring_signals": signals,
+        },
     }
-    found = {one.path: one for one in await apply_tree(SourceTree(files), None, SOURCE, plane.deps, CAUSE)}
-    for path, outcome in found.items():
-        assert outcome.result != "refused" or path == "monitor.yml", outcome
-    return found["monitor.yml"]
 
 
-def collect(data_dir: Path, at: datetime, shift: float) -> None:
-    """Write what a deployment would have collected in the hour of this time; far from the baseline with a shift."""
-    folder = data_dir / "collected" / "diabetes" / "blue" / "model_inputs" / f"{at:%Y/%m/%d/%H}"
+async def apply(plane: ControlPlane, **files: Any) -> dict[str, FileOutcome]:
+    """Apply files beside the deployment: mappings are YAML; `_` in a name is its dot."""
+    named = {name.replace("__", "/").replace("_", ".", 1): content for name, content in files.items()}
+    content = {
+        path: (one if isinstance(one, str) else yaml.safe_dump(one)).encode()
+        for path, one in {**DEPLOYED, "files/model.bin": "1", **named}.items()
+    }
+    outcomes = await apply_tree(SourceTree(content), None, SOURCE, plane.deps, CAUSE)
+    return {one.path: one for one in outcomes}
+
+
+async def applied(plane: ControlPlane, **files: Any) -> None:
+    """As `apply`; nothing may be refused."""
+    for outcome in (await apply(plane, **files)).values():
+        assert outcome.result != "refused", outcome
+
+
+def collect(plane: ControlPlane, collection: str, rows: Iterable[Row], hours_ago: float = 1.0, run: str = "r") -> None:
+    """What the deployment would have collected, a request a row: c0, c1..."""
+    when = datetime.now(UTC) - timedelta(hours=hours_ago)
+    folder = plane.deps.settings.data_dir / "collected" / "live" / "blue" / collection / f"{when:%Y/%m/%d/%H}"
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {"specversion": "1.0", "time": at.isoformat()}
-    lines = [{**facts, "id": f"{at.isoformat()}-{n}", "data": [row]} for n, row in enumerate(rows(shift))]
-    (folder / "instance.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    events = [
+        {"specversion": "1.0", "id": f"{collection}-{run}-{number}", "time": when.isoformat(),
+         "correlationid": f"{run}{number}", "data": [row]}
+        for number, row in enumerate(rows)
+    ]  # fmt: skip
+    with (Path(folder) / "instance.jsonl").open("a") as file:
+        file.write(lines(events))
 
 
-async def run(plane: ControlPlane, run_id: str = "") -> dict[str, Any]:
-    """The run of this id, else a new one, when it has ended; people were told once, where they are told."""
-    run_id = run_id or (await call(plane, "run_monitor", 202, name="watch"))["monitor_run_id"]
-    async with asyncio.timeout(60):
+async def profile(plane: ControlPlane, name: str, version: str = "1") -> dict[str, Any]:
+    """The version of a data asset when it is profiled."""
+    async with asyncio.timeout(120):
         while True:
-            found: dict[str, Any] = await call(plane, "get_monitor_run", 200, monitor_run_id=run_id)
-            if found["run"]["phase"] not in ("Pending", "Running"):
+            found: dict[str, Any] = await call(plane, "get_data_version", 200, name=name, version=version)
+            if found["phase"] not in ("Pending", "Profiling"):
                 return found
-            await look(plane, run_id)
+            await plane.loop.look_at(ResourceKey("data", name, version), CAUSE)
 
 
-async def look(plane: ControlPlane, run_id: str) -> None:
-    """As a message of the work queue does."""
-    assert KIND in CONTROLLERS
-    await plane.loop.look_at(ResourceKey(KIND, run_id), CAUSE)
+async def run(plane: ControlPlane) -> dict[str, Any]:
+    """A run of the monitor and what it found; it must have ended well."""
+    made = await call(plane, "run_monitor", 202, name="watch")
+    async with asyncio.timeout(120):
+        while True:
+            found: dict[str, Any] = await call(plane, "get_monitor_run", 200, monitor_run_id=made["monitor_run_id"])
+            if found["run"]["phase"] not in ("Pending", "Running"):
+                break
+            await plane.loop.look_at(ResourceKey(KIND, made["monitor_run_id"]), CAUSE)
+    assert found["run"]["phase"] == "Succeeded", found["run"]
+    return found
+
+
+def signal_of(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """What one signal found, metrics and features by their names."""
+    one = next(each for each in found["result"]["signals"] if each["name"] == name)
+    features = {each["name"]: each | {"metrics": by_name(each["metrics"])} for each in one["features"]}
+    return dict(one) | {"features": features, "metrics": by_name(one["metrics"])}
+
+
+def by_name(metrics: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Metrics by their names."""
+    return {each["metric"]: each for each in metrics}

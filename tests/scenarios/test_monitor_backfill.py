@@ -18,7 +18,7 @@ from shared.ports import WorkMessage
 from shared.resources.base import ResourceKey
 from tests.doubles.webhook_receiver import WebhookReceiver
 from tests.plane import events_of
-from tests.scenarios.monitored import collect, declare, monitor, run
+from tests.scenarios.alerted import collect, declare, monitor, run
 from tests.scenarios.test_images import call
 from tests.scenarios.test_monitor_notifications import DRIFT, NOON, plane_of, receiver, taken, told
 

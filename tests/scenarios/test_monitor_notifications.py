@@ -18,7 +18,7 @@ from shared.bootstrap import ControlPlane
 from tests.doubles.smtp_server import smtp_server
 from tests.doubles.webhook_receiver import Received, WebhookReceiver, webhook_receiver
 from tests.plane import events_of, make_plane
-from tests.scenarios.monitored import collect, declare, look, monitor, run
+from tests.scenarios.alerted import collect, declare, look, monitor, run
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SIGNING_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
