@@ -138,8 +138,8 @@ class KubernetesDouble:
         if uid and (before is None or before.uid != uid):
             return status_answer(409, "Conflict", f"Precondition failed: UID in precondition: {uid}")
         template = (document.get("spec") or {}).get("template")
-        is_job = before is not None and document["kind"] == "Job"
-        if is_job and template and before.document()["spec"]["template"] != template:
+        is_own_job = before is not None and document["kind"] == "Job" and before.fields.is_owner(manager)
+        if is_own_job and template and before.document()["spec"]["template"] != template:
             return status_answer(422, "Invalid", "spec.template: field is immutable")
         if before is not None and document["kind"] == "Deployment":
             former = before.document()["spec"]["selector"]

@@ -13,7 +13,7 @@ from shared.deployment_targets.kubernetes.jobs import (
     job_object_name,
 )
 from shared.deployment_targets.kubernetes.names import DIGEST, Manifest
-from shared.errors import AlreadyExists, NotFound, Retryable
+from shared.errors import AlreadyExists, Invalid, NotFound, Retryable
 from shared.ports import JobProgress, JobSpec
 from shared.ports.jobs import is_job_name
 from shared.resources.compute import Cluster
@@ -87,7 +87,7 @@ class KubernetesJobRunner:
             return ""
         try:
             return (await self._objects.log(pod["metadata"]["name"], CONTAINER, LOG_LINES))[-MAX_LOG_CHARACTERS:]
-        except NotFound:  # it went meanwhile
+        except (NotFound, Invalid):  # it went meanwhile, or its node no longer knows the container
             return ""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import random
 import re
 import sys
 from collections.abc import Mapping
@@ -57,6 +59,7 @@ def prepare(folder: Path, spec: JobSpec) -> dict[str, str]:
         "timeout_s": spec.timeout_s,
         "stop_timeout_s": spec.stop_timeout_s,
         "memory_bytes": spec.limits.memory_bytes,
+        "cpus": _cpus(spec.limits.cpu),
         "max_result_bytes": spec.max_result_bytes,
         "max_log_bytes": MAX_LOG_BYTES,
     }
@@ -72,6 +75,14 @@ def expanded(text: str, environ: Mapping[str, str]) -> str:
         return environ.get(match[1], match[0]) if match[1] else "$"
 
     return _VARIABLE.sub(value, text)
+
+
+def _cpus(wanted: float | None) -> list[int]:
+    """As many CPUs as it may use, drawn so that jobs do not all share the first ones; [] for all."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if wanted is None or wanted >= len(allowed):
+        return []
+    return random.sample(allowed, math.ceil(wanted))
 
 
 def read_end(folder: Path) -> Ended | None:

@@ -26,6 +26,8 @@ def main(place: str) -> None:
     folder = Path(place)
     job = json.loads((folder / JOB).read_text())
     _prctl(SET_CHILD_SUBREAPER, 1)  # what loses its parent becomes this process's child, and is found
+    if job["cpus"]:
+        os.sched_setaffinity(0, job["cpus"])  # what it starts inherits it
     told: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: told.append(number))
     reading, writing = os.pipe2(os.O_CLOEXEC)

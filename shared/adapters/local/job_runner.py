@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import math
 import os
-import random
 import secrets
 import shutil
 import signal
@@ -102,6 +100,7 @@ class LocalJobRunner:
                 await self._end(folder, _found_again(folder, record))
             (folder / FILE).unlink(missing_ok=True)  # first: without a record it is no job any more
             shutil.rmtree(folder, ignore_errors=True)
+            (self._folder / ".locks" / name).unlink()
 
     async def _end(self, folder: Path, record: ProcessRecord) -> None:
         (folder / CANCELED).touch()
@@ -121,9 +120,8 @@ class LocalJobRunner:
         try:
             environ |= {name: self._secret(one.name, one.key) for name, one in spec.secrets.items()}
             environ[MARK_VARIABLE] = mark
-            limits = ResourceLimits(cpus=_cpus(spec.limits.cpu))
-            launcher = spawn(launcher_arguments(folder), environ, folder, folder / LOG, limits)
-        except OSError as error:
+            launcher = spawn(launcher_arguments(folder), environ, folder, folder / LOG, ResourceLimits())
+        except (OSError, ValueError) as error:  # ValueError: a secret with a NUL
             write_end(folder, "CannotStart", None, str(error))
             return
         self._launchers[launcher.pid] = launcher
@@ -149,24 +147,23 @@ class LocalJobRunner:
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncIterator[None]:
         """One control plane at a time for each job; the lock ends with its process."""
-        locks = self._folder / ".locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with (locks / name).open("w") as held:
-            while True:
-                try:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    await asyncio.sleep(_POLL_S)
-            yield
+        path = self._folder / ".locks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            with path.open("w") as held:
+                if _locked(held.fileno(), path):
+                    yield
+                    return
+            await asyncio.sleep(_POLL_S)
 
 
-def _cpus(wanted: float | None) -> frozenset[int]:
-    """As many CPUs as it may use, drawn so that jobs do not all share the first ones; empty for all."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if wanted is None or wanted >= len(allowed):
-        return frozenset()
-    return frozenset(random.sample(allowed, math.ceil(wanted)))
+def _locked(descriptor: int, path: Path) -> bool:
+    """Whether it is locked now, and is still the file of that name: who removes a job removes its lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_ino == path.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _found_again(folder: Path, record: ProcessRecord) -> ProcessRecord:

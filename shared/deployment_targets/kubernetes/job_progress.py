@@ -38,7 +38,7 @@ def pod_of(job: Manifest, pods: Sequence[Manifest]) -> Manifest | None:
 def has_log(pod: Manifest | None) -> bool:
     """Whether the container was started, so that it can have printed something."""
     state = _state(pod)
-    return "running" in state or "terminated" in state
+    return "running" in state or "terminated" in state or _status(pod).get("phase") in ("Succeeded", "Failed")
 
 
 def job_progress(job: Manifest, pod: Manifest | None, log: str) -> JobProgress:
