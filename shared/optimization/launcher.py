@@ -187,19 +187,19 @@ def _watch(first: int, parent: int, job: dict[str, Any]) -> None:
     until = time.monotonic() + job["timeout_s"]
     while os.waitpid(first, os.WNOHANG)[0] == 0:
         time.sleep(WATCH_S)
-        running = _below(os.getpid(), job["processes"])
+        running = descendants(os.getpid(), job["processes"])
         if time.monotonic() > until:
             return _report(stopped=f"it took longer than {job['timeout_s']:g} s")
         if len(running) > job["processes"]:
             return _report(stopped=f"it had more than {job['processes']} processes")
-        if sum(map(_resident_bytes, running)) > job["memory_bytes"]:
+        if sum(map(resident_bytes, running)) > job["memory_bytes"]:
             return _report(stopped=f"it needed more than {job['memory_bytes']} bytes of memory")
         if os.getppid() != parent:
             return None
     return None
 
 
-def _below(pid: int, most: int = 10_000) -> list[int]:
+def descendants(pid: int, most: int = 10_000) -> list[int]:
     """Every process that descends from this one, the nearest first; not many more than `most`."""
     found: list[int] = []
     left = [pid]
@@ -224,7 +224,7 @@ def _children(task: Path) -> list[int]:
         return []
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
     except (OSError, IndexError):  # it has ended
@@ -234,7 +234,7 @@ def _resident_bytes(pid: int) -> int:
 def _kill_all(first: int) -> None:
     """Kill every process below this one, again until none is left: what loses its parent becomes this one's child."""
     until = time.monotonic() + KILLING_S
-    while (left := _below(os.getpid()) or [first]) and time.monotonic() < until:
+    while (left := descendants(os.getpid()) or [first]) and time.monotonic() < until:
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -32,6 +32,7 @@ from shared.ports.deployments import (
 from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.images import ImageBuilder, ImageDigests, ImageRequest
+from shared.ports.jobs import JobLimits, JobPhase, JobProgress, JobReason, JobRunner, JobSpec, SecretReference
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.monitoring import (
     AssetData,
@@ -86,6 +87,12 @@ __all__ = [
     "ImageBuilder",
     "ImageDigests",
     "ImageRequest",
+    "JobLimits",
+    "JobPhase",
+    "JobProgress",
+    "JobReason",
+    "JobRunner",
+    "JobSpec",
     "LargeFile",
     "ModelOptimizer",
     "ModelProfiler",
@@ -109,6 +116,7 @@ __all__ = [
     "RecordQuery",
     "ResourceQuery",
     "ResourceStore",
+    "SecretReference",
     "SignedUrl",
     "Snapshot",
     "SourceObject",

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from tests.doubles.kubernetes_controllers import step
 from tests.doubles.kubernetes_fields import Conflict
+from tests.doubles.kubernetes_jobs import JobControllers
 from tests.doubles.kubernetes_objects import Cluster, Key
 from tests.doubles.webhook_receiver import bound_socket
 
@@ -46,6 +47,7 @@ class KubernetesDouble:
     has_gateway_api: bool = True
     has_controllers: bool = True  # without them no pod comes, and lists of many objects are quick
     logs: dict[str, str] = field(default_factory=dict)  # by pod
+    jobs: JobControllers | None = None  # None: no pod comes of a Job
 
     def writes(self) -> list[tuple[str, str]]:
         """The requests that may change something."""
@@ -80,6 +82,8 @@ class KubernetesDouble:
             return status_answer(401, "Unauthorized", "Unauthorized")
         if (answer := await self.before(request)) is not None:
             return answer
+        if self.jobs is not None and request.method == "GET":
+            await self.jobs.step()
         response = await self._answer(request)
         await self.after(request)
         return response
@@ -97,7 +101,7 @@ class KubernetesDouble:
             case ("GET", []):
                 return self._list(request, plural)
             case ("GET", [name, "log"]):
-                return self._log(name, request)
+                return await self._log(name, request)
             case ("PATCH", [name]):
                 return await self._apply(request, (plural, namespace, name), version)
             case ("DELETE", [name]):
@@ -115,10 +119,11 @@ class KubernetesDouble:
         more = {"continue": str(begin + limit)} if limit and begin + limit < len(found) else {}
         return web.json_response({"kind": "List", "metadata": {"resourceVersion": "1", **more}, "items": page})
 
-    def _log(self, name: str, request: web.Request) -> web.Response:
+    async def _log(self, name: str, request: web.Request) -> web.Response:
         if ("pods", NAMESPACE, name) not in self.cluster.objects:
             return status_answer(404, "NotFound", f'pods "{name}" not found')
-        lines = self.logs.get(name, f"log of {name}\n").splitlines(keepends=True)
+        printed = await self.jobs.log(name) if self.jobs is not None else None
+        lines = (printed or self.logs.get(name, f"log of {name}\n")).splitlines(keepends=True)
         return web.Response(text="".join(lines[-int(request.query["tailLines"]) :]))
 
     async def _apply(self, request: web.Request, key: Key, version: str) -> web.Response:
@@ -129,6 +134,13 @@ class KubernetesDouble:
         if document["metadata"]["name"] != key[2] or document["apiVersion"] != version:
             return status_answer(400, "BadRequest", "the name or version of the object does not match the URL")
         before = self.cluster.objects.get(key)
+        uid = document["metadata"].get("uid")
+        if uid and (before is None or before.uid != uid):
+            return status_answer(409, "Conflict", f"Precondition failed: UID in precondition: {uid}")
+        template = (document.get("spec") or {}).get("template")
+        is_own_job = before is not None and document["kind"] == "Job" and before.fields.is_owner(manager)
+        if is_own_job and template and before.document()["spec"]["template"] != template:
+            return status_answer(422, "Invalid", "spec.template: field is immutable")
         if before is not None and document["kind"] == "Deployment":
             former = before.document()["spec"]["selector"]
             if former != document["spec"]["selector"]:

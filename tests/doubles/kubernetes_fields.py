@@ -63,6 +63,10 @@ class Fields:
                 self.live[path] = value
                 self.owners[path] = {manager}
 
+    def is_owner(self, manager: str) -> bool:
+        """Whether the manager owns a field."""
+        return any(manager in owners for owners in self.owners.values())
+
     def _clear(self, path: Path) -> None:
         """A leaf replaces what was below it, or above."""
         for other in [

@@ -18,7 +18,8 @@ PAGE = 500
 T = TypeVar("T")
 _PLURALS = {"NetworkPolicy": "networkpolicies"}
 POD = "Pod"
-_VERSIONS = {**KINDS, POD: "v1"}
+JOBS = "Job"
+_VERSIONS = {**KINDS, POD: "v1", JOBS: "batch/v1"}
 
 
 class Connection(Protocol):
@@ -58,11 +59,12 @@ class NamespaceObjects:
             message = f"{kind}/{name} is there, and is not {self._owner}'s: {error.message}"
             raise Invalid(message, remedy=remedy) from error
 
-    async def list(self, kind: str) -> list[Manifest]:
-        """The owner's objects of a kind, or pods of its deployments."""
+    async def list(self, kind: str, labels: dict[str, str] | None = None) -> list[Manifest]:
+        """The owner's objects of a kind, or pods of its deployments; those with `labels` only."""
+        wanted: dict[str, Any] = dict(labels or {MANAGED_BY: self._owner})
 
         async def call(client: AsyncClient) -> list[Manifest]:
-            found = client.list(_resource(kind), labels={MANAGED_BY: self._owner}, chunk_size=PAGE)
+            found = client.list(_resource(kind), labels=wanted, chunk_size=PAGE)
             return [dict(each) async for each in found]
 
         return await self._made(f"listing {kind}", call)

@@ -9,6 +9,7 @@ from shared.adapters.kubernetes.figures import PrometheusFigures
 from shared.adapters.kubernetes.objects import POD, Connection, NamespaceObjects
 from shared.adapters.kubernetes.view import MAX_AGE_S, Key, OwnedObjects
 from shared.deployment_targets.kubernetes.comparison import differences
+from shared.deployment_targets.kubernetes.jobs import JOB
 from shared.deployment_targets.kubernetes.names import (
     DEPLOYMENT_NAME,
     ENDPOINT,
@@ -141,7 +142,8 @@ class KubernetesTarget:
         found = await self._view.current()
         for kind, name in sorted((key for key in found if key[0] in KINDS), key=_last_first):
             metadata = found[kind, name]["metadata"]
-            if (metadata.get("labels") or {}).get(ENDPOINT) in kept:
+            labels = metadata.get("labels") or {}
+            if labels.get(ENDPOINT) in kept or JOB in labels:
                 continue
             gone.add((metadata.get("annotations") or {}).get(ENDPOINT_NAME, name))
             await self._objects.delete(kind, name)

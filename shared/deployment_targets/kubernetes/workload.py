@@ -65,6 +65,26 @@ def digest_of(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def pod_security() -> dict[str, Any]:
+    """A pod's part of Pod Security Standards, `restricted`."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "fsGroup": USER,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container_security() -> dict[str, Any]:
+    """A container's part of it, with a read-only root file system."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
 def _pod(
     one: DesiredDeployment, container: ContainerDesired, endpoint: DesiredEndpoint, cluster: Cluster
 ) -> dict[str, Any]:
@@ -83,13 +103,7 @@ def _pod(
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": DRAIN_S + DEREGISTER_S,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": USER,
-            "runAsGroup": USER,
-            "fsGroup": USER,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(),
         "topologySpreadConstraints": [
             _spread(key, name) for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
         ],
@@ -130,11 +144,7 @@ def _container(
         "livenessProbe": _probe(container.liveness, "live"),
         "readinessProbe": _probe(container.readiness, "ready"),
         "lifecycle": {"preStop": {"sleep": {"seconds": DEREGISTER_S}}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }

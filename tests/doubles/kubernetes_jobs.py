@@ -1,0 +1,192 @@
+"""The cluster's Job controller, and kubelets that run the pods of Jobs as processes of this machine."""
+
+from __future__ import annotations
+
+import base64
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shared.adapters.local.job_runner import LocalJobRunner
+from shared.errors import NotFound
+from shared.ports import JobLimits, JobPhase, JobProgress, JobReason, JobSpec
+from shared.ports.jobs import FILES_VARIABLE, RESULT_VARIABLE
+from tests.doubles.kubernetes_objects import Cluster, Key, Stored
+
+MESSAGE_BYTES = 4096  # of a termination message
+NEVER_S = 1e6
+
+
+@dataclass
+class JobControllers:
+    """Each `step` takes every Job and every pod of one a step on. Images that hold `missing` can't be pulled, those
+    that hold `pending` find no node."""
+
+    cluster: Cluster
+    folder: Path
+    began: dict[str, float] = field(default_factory=dict)  # Jobs and pods by uid
+    ended: dict[str, float] = field(default_factory=dict)  # Jobs by uid
+
+    def __post_init__(self) -> None:
+        self.kubelet = LocalJobRunner(self.folder)
+
+    async def step(self) -> None:
+        jobs = {one.uid: (key, one) for key, one in self.cluster.objects.items() if key[0] == "jobs"}
+        for key, one in jobs.values():
+            await self._job(key, one)
+        for key, one in list(self.cluster.objects.items()):  # the garbage collector
+            owners = one.document()["metadata"].get("ownerReferences", ())
+            if owners and owners[0]["kind"] == "Job" and owners[0]["uid"] not in {*jobs} - {*self._deleted(jobs)}:
+                await self._delete(key)
+
+    def _deleted(self, jobs: dict[str, Any]) -> list[str]:
+        return [uid for uid, (key, _) in jobs.items() if key not in self.cluster.objects]
+
+    async def log(self, pod: str) -> str | None:
+        """What a pod of a Job printed; None for other pods."""
+        try:
+            return (await self.kubelet.look(pod)).log
+        except NotFound:
+            return None
+
+    async def close(self) -> None:
+        for _, _, name in [key for key in self.cluster.objects if key[0] == "pods"]:
+            await self.kubelet.remove(name)
+
+    async def _job(self, key: Key, one: Stored) -> None:
+        spec = one.document()["spec"]
+        if one.uid in self.ended:
+            if time.monotonic() - self.ended[one.uid] > spec["ttlSecondsAfterFinished"]:
+                del self.cluster.objects[key]
+            return
+        pods = [
+            (name, pod)
+            for name, pod in self.cluster.objects.items()
+            if name[0] == "pods" and pod.status.get("owner") == one.uid
+        ]
+        began = self.began.setdefault(one.uid, time.monotonic())
+        if one.status.get("failed") or (not pods and one.status.get("active")):
+            return self._end(one, "Failed", "BackoffLimitExceeded")
+        if time.monotonic() - began > spec["activeDeadlineSeconds"]:
+            for name, _ in pods:
+                await self._delete(name)
+            return self._end(one, "Failed", "DeadlineExceeded")
+        if not pods:
+            name = ("pods", key[1], f"{key[2]}-{one.uid[-5:]}")
+            pod = self.cluster.put_pod(name, spec["template"], one.uid)
+            reference = {"apiVersion": "batch/v1", "kind": "Job", "name": key[2], "uid": one.uid}
+            pod.fields.update({"metadata": {"ownerReferences": [reference]}}, "kube-controller-manager")
+            one.status = {"active": 1}
+            return self.cluster.touch(one)
+        for name, pod in pods:
+            await self._pod(name, pod)
+            match pod.status.get("phase"):
+                case "Succeeded":
+                    self._end(one, "Complete", "")
+                case "Failed":
+                    one.status = {"failed": 1}  # noted as ended at the next step
+                    self.cluster.touch(one)
+
+    def _end(self, one: Stored, kind: str, reason: str) -> None:
+        self.ended[one.uid] = time.monotonic()
+        one.status = {"conditions": [{"type": kind, "status": "True", "reason": reason, "message": "see its pod"}]}
+        self.cluster.touch(one)
+
+    async def _delete(self, key: Key) -> None:
+        if key[0] == "pods":
+            await self.kubelet.remove(key[2])
+        self.cluster.objects.pop(key, None)
+
+    async def _pod(self, key: Key, pod: Stored) -> None:
+        before = dict(pod.status)
+        if pod.uid not in self.began:
+            await self._start(key, pod)
+        elif "phase" not in pod.status:
+            await self._look(key, pod)
+        if pod.status != before:
+            self.cluster.touch(pod)
+
+    async def _start(self, key: Key, pod: Stored) -> None:
+        spec = pod.document()["spec"]
+        (container,) = spec["containers"]
+        if "pending" in container["image"]:
+            message = "0/3 nodes are available: 3 Insufficient cpu."
+            condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+            pod.status["conditions"] = [condition]
+            return
+        if "missing" in container["image"]:
+            return _waits(pod, "ImagePullBackOff", f'Back-off pulling image "{container["image"]}"')
+        if (files := self._files(key, spec)) is None:
+            return _waits(pod, "ContainerCreating", "")  # MountVolume.SetUp failed, as events say
+        try:
+            environ = self._environ(key, container)
+        except LookupError as error:
+            return _waits(pod, "CreateContainerConfigError", str(error.args[0]))
+        command, limits = tuple(container["command"]), container["resources"].get("limits", {})
+        memory_bytes = int(limits["memory"]) if "memory" in limits else None
+        stop_s = spec["terminationGracePeriodSeconds"]
+        await self.kubelet.start(
+            JobSpec(
+                *(key[2], command),
+                environ=environ,
+                files=files,
+                limits=JobLimits(memory_bytes=memory_bytes),
+                timeout_s=NEVER_S,
+                stop_timeout_s=stop_s,
+                max_result_bytes=10**6,
+            )
+        )
+        self.began[pod.uid] = time.monotonic()
+        pod.status["containerStatuses"] = [{"state": {"running": {}}}]
+
+    def _files(self, key: Key, spec: dict[str, Any]) -> dict[str, bytes] | None:
+        for volume in spec["volumes"]:
+            if "configMap" in volume:
+                found = self.cluster.objects.get(("configmaps", key[1], volume["configMap"]["name"]))
+                if found is None:
+                    return None
+                return {name: base64.b64decode(text) for name, text in found.document()["binaryData"].items()}
+        return {}
+
+    def _environ(self, key: Key, container: dict[str, Any]) -> dict[str, str]:
+        found = {}
+        for one in container["env"]:
+            if "value" in one:
+                found[one["name"]] = one["value"].replace("$$", "$")
+                continue
+            wanted = one["valueFrom"]["secretKeyRef"]
+            secret = self.cluster.objects.get(("secrets", key[1], wanted["name"]))
+            if secret is None:
+                raise LookupError(f'secret "{wanted["name"]}" not found')
+            found[one["name"]] = base64.b64decode(secret.document()["data"][wanted["key"]]).decode()
+        del found[FILES_VARIABLE], found[RESULT_VARIABLE]  # where they are mounted is on this machine elsewhere
+        return found
+
+    async def _look(self, key: Key, pod: Stored) -> None:
+        seen = await self.kubelet.look(key[2])
+        limit_s = pod.document()["spec"].get("activeDeadlineSeconds", NEVER_S)
+        if seen.phase is JobPhase.CANCELED:
+            why = {"reason": "DeadlineExceeded", "message": "Pod was active on the node longer than the deadline"}
+            pod.status |= {"phase": "Failed", **why}
+            pod.status["containerStatuses"] = [{"state": {"terminated": {"exitCode": 143, "reason": "Error"}}}]
+        elif seen.has_ended:
+            pod.status["phase"] = "Succeeded" if seen.phase is JobPhase.SUCCEEDED else "Failed"
+            pod.status["containerStatuses"] = [{"state": {"terminated": _terminated(seen)}}]
+        elif time.monotonic() - self.began[pod.uid] > limit_s:
+            await self.kubelet.cancel(key[2])
+
+
+def _waits(pod: Stored, reason: str, message: str) -> None:
+    pod.status["containerStatuses"] = [{"state": {"waiting": {"reason": reason, "message": message}}}]
+
+
+def _terminated(seen: JobProgress) -> dict[str, Any]:
+    """A ContainerStateTerminated."""
+    if seen.reason is JobReason.OOM_KILLED:
+        return {"exitCode": 137, "reason": "OOMKilled"}
+    if seen.reason is JobReason.CANNOT_START:
+        return {"exitCode": 128, "reason": "StartError", "message": seen.message}
+    if seen.phase is JobPhase.SUCCEEDED:
+        return {"exitCode": 0, "reason": "Completed", "message": seen.result[:MESSAGE_BYTES]}
+    return {"exitCode": seen.exit_code, "reason": "Error", "message": seen.log[-2048:]}
