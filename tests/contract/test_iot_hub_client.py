@@ -206,9 +206,10 @@ async def test_tokens_are_renewed_before_they_end_and_after_the_key_changed(doub
     assert "sas_policy" in str(caught.value.remedy)
     key = "no base64!"
     now_s += LIFETIME_S
-    with pytest.raises(Invalid, match="no base64") as wrong:
-        await client.list()
-    assert key not in str(wrong.value.message)
+    for _ in range(2):
+        with pytest.raises(Invalid, match="no base64") as wrong:
+            await client.list()
+        assert key not in str(wrong.value.message)
 
 
 async def test_tokens_of_entra_id_that_end_in_the_middle_are_renewed(double: HubDouble) -> None:

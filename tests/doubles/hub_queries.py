@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 _TOKEN = re.compile(
@@ -28,6 +29,7 @@ Test = Callable[[Mapping[str, Any]], bool]
 Value = Callable[[Mapping[str, Any]], Any]
 
 
+@cache
 def condition(text: str) -> Test:
     """What a condition says of a document. Raises ValueError for what is none."""
     parser = _Parser(_tokens(text))

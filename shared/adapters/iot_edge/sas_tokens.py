@@ -30,8 +30,9 @@ class SasTokens:
     async def authorization(self) -> str:
         """See HubTokens."""
         if self._now_s() >= self._ends_s - RENEW_S:
-            self._ends_s = int(self._now_s()) + LIFETIME_S
-            self._token = signature(self._host, self._policy, self._key(), self._ends_s)
+            ends_s = int(self._now_s()) + LIFETIME_S
+            self._token = signature(self._host, self._policy, self._key(), ends_s)
+            self._ends_s = ends_s
         return self._token
 
     def refused(self, authorization: str) -> None:

@@ -69,12 +69,10 @@ def is_applied(wanted: Collection[Configuration], there: Live, now: datetime, co
 
 
 def changes(wanted: Mapping[str, Configuration], there: Live, now: datetime, compute: IotEdgeCompute) -> list[Change]:
-    """Of an endpoint, in their order: `wanted` by the names of deployments, `there` all that the hub has of it. What
-    goes down goes first, so that no device gets what it had before for a moment."""
+    """Of an endpoint, in their order: `wanted` by the names of deployments, `there` all that the hub has of it."""
     is_over = is_applied(wanted.values(), there, now, compute)
     by_id = {one.id: one for one in wanted.values()}
-    going_down: list[Change] = []
-    going_up: list[Change] = []
+    puts = [Put(one) for one in wanted.values() if one.id not in there]
     gone: list[Change] = []
     for live in sorted(there.values(), key=lambda one: one.configuration.id):
         wish = by_id.get(live.configuration.id)
@@ -83,10 +81,19 @@ def changes(wanted: Mapping[str, Configuration], there: Live, now: datetime, com
             continue
         target = wish if wish is not None and (is_over or wish.condition != NOBODY) else _former(live, wanted, compute)
         if differs(target, live.configuration):
-            lower = target.priority < live.configuration.priority
-            (going_down if lower else going_up).append(_put(target, live))
-    going_up += [Put(one) for one in wanted.values() if one.id not in there]
-    return [*going_down, *going_up, *gone]
+            puts.append(_put(target, live))
+    return [*sorted(puts, key=lambda one: _order(one, compute)), *gone]
+
+
+def _order(put: Put, compute: IotEdgeCompute) -> tuple[int, int]:
+    """So that no device gets another deployment for a moment: what goes down and runs on goes first, the lowest before
+    what stays above it; then the highest comes before what it is to lie over; a ring is put aside when what is below is
+    in its place."""
+    after, before = put.configuration.priority, put.there.configuration.priority if put.there else -1
+    if after >= before:
+        return 1, -after
+    is_put_aside = after < compute.priority + Level.REST < before
+    return 2 if is_put_aside else 0, after
 
 
 def _former(live: LiveConfiguration, wanted: Mapping[str, Configuration], compute: IotEdgeCompute) -> Configuration:
