@@ -108,6 +108,10 @@ class Settings(Document):
     container_registry_id: str = Field(
         default="", description="azure: ARM id of the container registry that builds and keeps images"
     )
+    management_url: str = Field(
+        default="https://management.azure.com",
+        description="azure: Azure Resource Manager; sovereign clouds have another",
+    )
     managed_identity_client_id: str = Field(
         default="", description="azure: a user-assigned identity; empty: the default"
     )

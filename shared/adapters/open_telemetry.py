@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -12,7 +13,10 @@ from shared.telemetry import OUTBOX_AGE, RECONCILE_DURATION, Attributes
 SERVICE = "slipway"
 UNITS = {RECONCILE_DURATION: "s", OUTBOX_AGE: "s"}
 GAUGES = {OUTBOX_AGE}
-INSTRUMENTED = ("azure_sdk", "django", "fastapi", "flask", "psycopg2", "requests", "urllib", "urllib3")
+INSTRUMENTED = (
+    *("azure_sdk", "django", "fastapi", "flask", "httpx", "httpx2"),
+    *("psycopg2", "requests", "urllib", "urllib3"),
+)
 
 
 class OpenTelemetry:
@@ -84,10 +88,13 @@ def _to_azure_monitor(managed_identity_client_id: str) -> None:
     from azure.identity import DefaultAzureCredential
     from azure.monitor.opentelemetry import configure_azure_monitor
 
-    # The host sends logs by itself, and instrumented SDKs would make a span of every poll.
+    # The host sends logs by itself. The argument disable_logging is ignored, the variable is not.
+    os.environ.setdefault("OTEL_LOGS_EXPORTER", "none")
+    # Instrumented SDKs would make a span of every poll; live metrics and counters of the machine are the host's.
     configure_azure_monitor(
         credential=DefaultAzureCredential(managed_identity_client_id=managed_identity_client_id or None),
-        disable_logging=True,
+        enable_live_metrics=False,
+        enable_performance_counters=False,
         instrumentation_options={name: {"enabled": False} for name in INSTRUMENTED},
     )
 

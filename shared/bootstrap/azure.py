@@ -34,14 +34,16 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     logging.getLogger("azure").setLevel(logging.WARNING)  # the SDKs log every request: costly, and of use to nobody
     credential, clock = default_credential(settings.managed_identity_client_id), SystemClock()
     blobs = open_blob_service(settings.blob_account_url, credential)
-    runs = AcrRuns(settings.container_registry_id, credential, index_url=settings.package_index_url)
+    arm = settings.management_url.rstrip("/")
+    scope = f"{arm}/.default"
+    runs = AcrRuns(settings.container_registry_id, credential, arm, index_url=settings.package_index_url, scope=scope)
     adapters = Adapters(
         open_cosmos_store(settings.cosmos_endpoint, settings.cosmos_database, credential),
         AzureUploadArea(blobs, clock),
         AzureArtifactStore(blobs, clock),
         open_work_queue(settings.queue_account_url, settings.work_queue, credential),
         open_event_publisher(settings.eventgrid_endpoint, credential, settings.eventgrid_input_schema),
-        AzureEventSubscriptions(settings.eventgrid_topic_id, credential),
+        AzureEventSubscriptions(settings.eventgrid_topic_id, credential, arm, scope=scope),
         AcrTasksBuilder(runs),
         AcrImageBuilder(runs, settings.image_base),
         NoProfiler(),
@@ -50,7 +52,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         targets(
             settings,
             NoTarget(),
-            lambda cluster: AksLogins(cluster, credential),
+            lambda cluster: AksLogins(cluster, credential, arm, scope=scope),
             lambda: EntraHubTokens(credential),
         ),
         NoCredentials(),

@@ -48,10 +48,11 @@ class Table:
 class Result:
     """What one benchmark measured."""
 
-    name: str  # of the benchmark, and of its markers in docs/benchmarks.md
+    name: str  # of the benchmark, and of its markers
     tables: list[Table]
     samples: dict[str, Any] = field(default_factory=dict)
     conditions: str = ""
+    document: Path = DOCUMENT  # whose markers it stands between
 
 
 def spread(values: Sequence[float], form: str = ".0f") -> str:
@@ -113,14 +114,14 @@ def save(results: Sequence[Result]) -> Path:
 
 
 def write_document(results: Sequence[Result]) -> None:
-    """Put the tables between their markers in docs/benchmarks.md. Raises ValueError when a marker is missing."""
-    text = DOCUMENT.read_text()
+    """Put the tables between their markers in their documents. Raises ValueError when a marker is missing."""
     for result in results:
+        text = result.document.read_text()
         begin, end = f"<!-- {result.name}: begin -->", f"<!-- {result.name}: end -->"
         before, found, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
         if not (found and closed):
-            raise ValueError(f"{DOCUMENT} has no markers for {result.name}")
+            raise ValueError(f"{result.document} has no markers for {result.name}")
         tables = "\n\n".join(table.markdown() for table in result.tables)
-        text = f"{before}{begin}\nMeasured {result.conditions}.\n\n{tables}\n{end}{after}"
-    DOCUMENT.write_text(text)
+        written = f"{before}{begin}\nMeasured {result.conditions}.\n\n{tables}\n{end}{after}"
+        result.document.write_text(written)

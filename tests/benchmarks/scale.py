@@ -19,7 +19,7 @@ import aiohttp
 from shared.adapters.azure.cosmos_documents import resource_document
 from shared.leases import LeaseStatus
 from shared.resources.base import Resource, ResourceKey
-from tests.benchmarks.report import Result, Table
+from tests.benchmarks.report import ROOT, Result, Table
 from tests.scenarios.azure_fleet import AzureFleet, azure_fleet
 from tests.scenarios.local_host import wait_until
 from tests.scenarios.rest import create_upload, get, listed, register, send, versions_of
@@ -99,7 +99,8 @@ async def measure(quick: bool) -> Result:
     table = Table(
         "What operations ask of the services", COLUMNS, [row(name, each) for name, each in usages.items()], NOTE
     )
-    return Result("scale", [table], {name: [vars(one) for one in each] for name, each in usages.items()})
+    samples = {name: [vars(one) for one in each] for name, each in usages.items()}
+    return Result("scale", [table], samples, document=ROOT / "docs" / "scale.md")
 
 
 async def usage_of(azure: AzureFleet, operate: Callable[[int], Awaitable[object]], number: int) -> Usage:

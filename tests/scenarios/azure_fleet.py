@@ -34,6 +34,7 @@ from tests.doubles.tls import TlsFiles, tls_files
 from tests.doubles.tokens import TokenDouble
 from tests.doubles.webhook_receiver import serving
 from tests.plane import blob_created
+from tests.scenarios.azure_platform import Platform, platform
 from tests.scenarios.fleet import Fleet, fleet_in
 
 DATABASE = "slipway"
@@ -55,7 +56,8 @@ class AzureFleet:
     cosmos: CosmosDouble
     tokens: TokenDouble
     grid: LocalEventGrid
-    proxies: dict[str, FaultyProxy]  # blob, queue, cosmos, topic
+    proxies: dict[str, FaultyProxy]  # blob, queue, cosmos, topic, arm
+    platform: Platform
     blobs: Any  # a BlobServiceClient that meets no faults
 
     async def drop(self, path: str, content: bytes) -> None:
@@ -95,13 +97,15 @@ async def azure_fleet(folder: Path, seed: int, rates: Rates = NONE, **environ: s
         parts.push_async_callback(grid.close)
         topic_url = await parts.enter_async_context(serving(_topic(grid, tokens)))
         await parts.enter_async_context(tokens.listening())
+        builds = await parts.enter_async_context(platform(folder, tls, tokens, rates, rng))
         proxies = await _proxies(azurite, cosmos, topic_url, rates, rng, tls, parts)
         blobs = await parts.enter_async_context(_blobs(azurite, tls))
         await _make_queues(azurite, tls)
-        settings = _settings(proxies, azurite.account, tls) | tokens.environ | environ
+        settings = _settings(proxies, azurite.account, tls) | builds.environ | tokens.environ | environ
+        proxies["arm"] = builds.arm
         fleet = await parts.enter_async_context(fleet_in(folder / "fleet", rng, **settings))
         await parts.enter_async_context(_delivering(grid, fleet, folder))
-        yield AzureFleet(fleet, azurite, cosmos, tokens, grid, proxies, blobs)
+        yield AzureFleet(fleet, azurite, cosmos, tokens, grid, proxies, builds, blobs)
 
 
 def _topic(grid: LocalEventGrid, tokens: TokenDouble) -> web.Application:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from tests.doubles.tls import tls_files
+from tests.doubles.tokens import TokenDouble
 from tests.scenarios.local_host import ROOT, running, wait_until
 from tests.scenarios.rest import drop, versions_of
 
@@ -126,6 +131,64 @@ async def test_one_trace_goes_from_an_upload_over_event_and_message_to_what_reac
                 lambda: metrics <= {each["name"] for each in collector.said("metrics")}, 60, "metrics come", poll_s=1
             )
             await host.stop()
+
+
+TO_AZURE = """
+import logging
+from opentelemetry import metrics, trace
+from shared import telemetry
+from shared.adapters.open_telemetry import open_telemetry
+telemetry.use(open_telemetry("azure-monitor", "client-1"))
+with telemetry.span("reconcile model", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"):
+    logging.getLogger("shared").warning("a line of the log")
+telemetry.count(telemetry.POISON_MESSAGES)
+trace.get_tracer_provider().shutdown()
+metrics.get_meter_provider().shutdown()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_application_insights_gets_spans_and_metrics_by_the_identity_and_no_logs(tmp_path: Path) -> None:
+    tls, tokens, items = tls_files(tmp_path), TokenDouble("client-1"), []  # type: ignore[var-annotated]
+
+    async def track(request: web.Request) -> web.Response:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not tokens.is_for(token, "https://monitor.azure.com/"):
+            return web.Response(status=401)
+        got = json.loads(await request.read())
+        items.extend(got)
+        return web.json_response({"itemsReceived": len(got), "itemsAccepted": len(got), "errors": []})
+
+    app = web.Application()
+    app.router.add_post("/{path:.*track}", track)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls.server_context()).start()
+    async with tokens.listening():
+        endpoint = f"https://127.0.0.1:{runner.addresses[0][1]}/"
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{installed()}",
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={uuid.uuid4()};IngestionEndpoint={endpoint}",
+            "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+            "REQUESTS_CA_BUNDLE": str(tls.certificate),
+            "TMPDIR": str(tmp_path),
+            **tokens.environ,
+        }
+        command = [sys.executable, "-c", TO_AZURE]
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environ, stderr=asyncio.subprocess.PIPE)
+        _, said = await process.communicate()
+    await runner.cleanup()
+    assert process.returncode == 0, said.decode()
+    assert items, (tokens.asked, tokens.refused, said.decode())
+    kinds = {item["data"]["baseType"] for item in items}
+    assert kinds == {"RemoteDependencyData", "MetricData"}, "logs are the host's"
+    (span,) = [item for item in items if item["data"]["baseType"] == "RemoteDependencyData"]
+    assert span["data"]["baseData"]["name"] == "reconcile model"
+    assert span["tags"]["ai.operation.id"] == "0af7651916cd43dd8448eb211c80319c"
+    assert span["tags"]["ai.operation.parentId"] == "b7ad6b7169203331"
+    assert set(tokens.asked) == {"https://monitor.azure.com/"}
 
 
 async def test_without_the_extra_it_says_what_is_needed(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ var wired = {
   SLIPWAY_EVENTGRID_TOPIC_ID: eventGridTopicId
   SLIPWAY_EVENTGRID_INPUT_SCHEMA: eventGridInputSchema
   SLIPWAY_CONTAINER_REGISTRY_ID: registryId
+  SLIPWAY_MANAGEMENT_URL: environment().resourceManager
   SLIPWAY_COMPUTES: empty(computes) ? '' : string(computes)
   SLIPWAY_DEFAULT_COMPUTE: defaultCompute
   SLIPWAY_QUEUE__queueServiceUri: queueUrl

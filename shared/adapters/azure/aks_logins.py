@@ -8,6 +8,7 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from shared.adapters.azure.arm import MANAGEMENT_URL, ArmClient
+from shared.adapters.azure.arm import SCOPE as ARM_SCOPE
 from shared.adapters.azure.errors import from_status, translated
 from shared.deployment_targets.kubernetes.login import ClusterLogin
 from shared.errors import Permanent
@@ -24,11 +25,16 @@ class AksLogins:
     """A LoginSource. The identity needs `Azure Kubernetes Service Cluster User Role`, and rights in the namespace."""
 
     def __init__(
-        self, resource_id: str, credential: AsyncTokenCredential, management_url: str = MANAGEMENT_URL
+        self,
+        resource_id: str,
+        credential: AsyncTokenCredential,
+        management_url: str = MANAGEMENT_URL,
+        *,
+        scope: str = ARM_SCOPE,
     ) -> None:
         self._resource_id = resource_id
         self._credential = credential
-        self._arm = ArmClient(credential, management_url)
+        self._arm = ArmClient(credential, management_url, scope)
         self._place: tuple[str, str] | None = None  # server, certificate authority
         self._asking = asyncio.Lock()
 
