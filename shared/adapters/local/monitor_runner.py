@@ -7,6 +7,7 @@ from pathlib import Path
 
 from shared.adapters.local.builds import LocalBuilds, Made, Say
 from shared.adapters.local.data_profiler import LocalDataProfiler
+from shared.adapters.local.job_runner import LocalJobRunner
 from shared.adapters.local.statistics import calculate, fetch, fetched, tidy, work_folder
 from shared.monitors.collected_layout import folders_of, is_needed
 from shared.monitors.windows import Window
@@ -26,6 +27,7 @@ class LocalMonitorRunner:
         self._collected = collected.resolve()
         self._timeout_s = timeout_s
         self._builds = LocalBuilds(self._folder)
+        self._jobs = LocalJobRunner(self._folder / "jobs")
         self._profiler = LocalDataProfiler(folder / "profiles", timeout_s)
 
     async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
@@ -42,6 +44,7 @@ class LocalMonitorRunner:
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner."""
         await self._builds.cancel(monitor_run_id)
+        await self._jobs.remove(monitor_run_id)
         tidy(self._folder, monitor_run_id)
 
     async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
@@ -57,7 +60,8 @@ class LocalMonitorRunner:
                     many = f"{len(data.files)} files" if data.files or not data.sketches else "the sketch"
                     say(f"{signal.name}: {many} of {data.label}")
             (work / "request.json").write_text(request.model_dump_json())
-            await calculate(WORKER, [work / "request.json", work / "result.json"], self._timeout_s, {})
+            paths = [work / "request.json", work / "result.json"]
+            await calculate(self._jobs, asked.request.run_id, WORKER, paths, self._timeout_s, {})
             say("calculated")
             return Made((work / "result.json").read_text(), 0)
 
