@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from shared.adapters.azure.aci_target import AciTarget
 from shared.adapters.azure.acr_images import AcrImageBuilder
 from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
@@ -52,6 +53,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
             NoTarget(),
             lambda cluster: AksLogins(cluster, credential),
             lambda: EntraHubTokens(credential),
+            lambda compute: AciTarget(compute, credential),
         ),
         NoCredentials(),
         clock,
