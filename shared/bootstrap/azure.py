@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from shared.adapters.azure.aci_target import AciTarget
+from shared.adapters.azure.aci_groups import group_targets
 from shared.adapters.azure.acr_images import AcrImageBuilder
 from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
@@ -53,7 +53,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
             NoTarget(),
             lambda cluster: AksLogins(cluster, credential),
             lambda: EntraHubTokens(credential),
-            lambda compute: AciTarget(compute, credential),
+            group_targets(credential),
         ),
         NoCredentials(),
         clock,
