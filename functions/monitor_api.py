@@ -35,6 +35,13 @@ async def run_monitor(req: func.HttpRequest) -> func.HttpResponse:
     return await answer("run_monitor", req)
 
 
+@bp.function_name("backfill_monitor")
+@bp.route("monitors/{name}/backfill", methods=["POST"])
+async def backfill_monitor(req: func.HttpRequest) -> func.HttpResponse:
+    """Begin runs for times that are over."""
+    return await answer("backfill_monitor", req)
+
+
 @bp.function_name("list_monitor_runs")
 @bp.route("monitor-runs", methods=["GET"])
 async def list_monitor_runs(req: func.HttpRequest) -> func.HttpResponse:

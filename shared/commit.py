@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from shared import telemetry
 from shared.errors import Conflict, Permanent, Retryable, SlipwayError
 from shared.events.limits import event_size_bytes
 from shared.events.types import EventDraft, with_pascal_case
@@ -23,6 +24,7 @@ from shared.ports import Clock, Commit, EventPublisher, Outbox, RecordQuery, Res
 from shared.resources.base import Cause, HistoryRecord, Resource, ResourceKey
 from shared.resources.chain import chained
 from shared.resources.events import Event, RecordedEvent
+from shared.telemetry import TRACEPARENT
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +166,7 @@ class Committer:
         return Write(after.model_copy(update={"history_hash": history.hash}), history, draft.delete)
 
     def _events(self, draft: Draft, resource: Resource, now: datetime) -> list[RecordedEvent]:
-        records = []
+        records, traceparent = [], telemetry.traceparent()
         for index, plain in enumerate(draft.events):
             made = with_pascal_case(plain) if self._pascal_case else plain
             event = Event(
@@ -172,7 +174,7 @@ class Committer:
                 type=made.type,
                 subject=made.subject,
                 time=now,
-                data=dict(made.data),
+                data={**made.data, TRACEPARENT: traceparent} if traceparent else dict(made.data),
                 topic=self._topic,
             )
             records.append(RecordedEvent(event=event, resource=str(resource.key)))

@@ -88,6 +88,10 @@ class Settings(Document):
 
     optimization_timeout_s: float = Field(default=1800, gt=0, description="how long optimising a model may take")
     profile_timeout_s: float = Field(default=1500, gt=0, description="how long the profile of a model may take")
+    monitor_run_timeout_s: float = Field(default=3600, gt=0, description="how long a run of a monitor may take")
+    notifiers: str = Field(
+        default="", description="whom monitors can tell: path of a YAML or JSON file, or the JSON itself"
+    )
     profile_prices: str = Field(default="", description="file with your table of prices; none: example prices")
 
     cosmos_endpoint: str = Field(default="", description="azure: https://ACCOUNT.documents.azure.com")
@@ -114,11 +118,15 @@ class Settings(Document):
         default="",
         description="name of this host in leases; empty: the platform's, else one of its own, on one machine local",
     )
+    telemetry: Literal["none", "azure-monitor", "otlp"] = Field(
+        default="none", description="where traces and metrics go; needs the extra `telemetry`"
+    )
     git_repositories: str = Field(
         default="", description="repositories to follow: path of a YAML or JSON file, or the JSON itself"
     )
     computes: str = Field(
-        default="", description="clusters that endpoints may run on: path of a YAML or JSON file, or the JSON itself"
+        default="",
+        description="clusters and devices that endpoints may run on: path of a YAML or JSON file, or the JSON itself",
     )
     default_compute: str = Field(
         default="", description="the compute of endpoints that name none; empty: this machine, or nothing on Azure"
@@ -136,6 +144,7 @@ OTHERS = (
     "SLIPWAY_EVENTGRID_BACKOFF_SCALE",
     "SLIPWAY_GIT_SECRET_",
     "SLIPWAY_GIT_TOKEN_",
+    "SLIPWAY_NOTIFIER_SECRET_",
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from shared import telemetry
 from shared.api.message import ApiRequest, ApiResponse, problem
 from shared.api.operations import OPERATIONS
 from shared.bootstrap import ControlPlane
@@ -25,7 +26,8 @@ async def answer(operation_id: str, request: ApiRequest, plane: ControlPlane) ->
     try:
         if request.easy_auth and not operation.anonymous and not request.principal:
             raise Unauthorized("nobody is signed in", remedy="send a token for this app, or a function key")
-        return await operation.handler(request, plane)
+        with telemetry.span(operation_id, request.headers.get("traceparent", "")):
+            return await operation.handler(request, plane)
     except Conflict as error:
         return problem(Retryable(error.message, remedy="try again"), request.request_id)
     except SlipwayError as error:

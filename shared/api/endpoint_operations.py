@@ -66,7 +66,7 @@ ENDPOINTS = (
         "endpoints/{name}/deployments/{deployment}/logs",
         handlers.get_deployment_logs,
         {200: doc.DeploymentLogs},
-        (404,),
+        (404, 501),
     ),
 )
 ROLLOUTS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shared.api import monitor_runs as handlers
 from shared.api.documents import monitor_runs as doc
-from shared.api.operation import PAGING, Operation
+from shared.api.operation import BODY_ERRORS, PAGING, Operation
 
 _ONE = "monitor-runs/{monitor_run_id}"
 MONITOR_RUNS = (
@@ -29,6 +29,15 @@ MONITOR_RUNS = (
         (404,),
     ),
     Operation("run_monitor", "POST", "monitors/{name}/run", handlers.run_monitor, {202: doc.MonitorRun}, (404, 422)),
+    Operation(
+        "backfill_monitor",
+        "POST",
+        "monitors/{name}/backfill",
+        handlers.backfill_monitor,
+        {202: doc.MonitorBackfill},
+        (*BODY_ERRORS, 404),
+        doc.BackfillRequest,
+    ),
     Operation(
         "list_monitor_runs",
         "GET",

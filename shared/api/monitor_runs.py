@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.api.documents import monitor_runs as doc
 from shared.api.message import ApiRequest, ApiResponse
 from shared.api.work import looked_at, newest_first
 from shared.bootstrap import ControlPlane
-from shared.ports import ResourceQuery
+from shared.ports import ResourceQuery, WorkMessage
 from shared.resources.monitor import KIND as MONITOR
 from shared.resources.monitor_run import KIND, MonitorRunStatus
 from shared.resources.search import field_term
@@ -40,6 +41,21 @@ async def list_monitors(request: ApiRequest, plane: ControlPlane) -> ApiResponse
     now = plane.deps.clock.now()
     items = [doc.MonitorSchedule.of(one, now).model_dump(mode="json") for one in page.items]
     return ApiResponse(200, {"items": items, "continuation": page.continuation})
+
+
+async def backfill_monitor(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
+    """Begin a run for each time of a monitor's trigger in a span that is over, in order."""
+    asked = request.json(doc.BackfillRequest)
+    span = (_utc(asked.from_), _utc(asked.to) if asked.to else plane.deps.clock.now())
+    runs = await plane.monitor_backfills.begin(request.route["name"], *span, asked.notify, request.cause)
+    for run in [run for run in runs if run.unfinished][:1]:  # each wakes the next; were that lost, the timer does
+        await plane.loop.enqueue(WorkMessage(run.key))
+    answer = doc.MonitorBackfill(runs=[doc.MonitorRun.of(run) for run in runs])
+    return ApiResponse(202, answer.model_dump(mode="json"))
+
+
+def _utc(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 async def list_monitor_runs(request: ApiRequest, plane: ControlPlane) -> ApiResponse:

@@ -14,6 +14,11 @@ __all__ = ["ControlPlane", "control_plane"]
 def control_plane() -> ControlPlane:
     """This process's control plane, by the settings in the environment. Raises Invalid for wrong settings."""
     settings = load_settings()
+    if settings.telemetry != "none":
+        from shared import telemetry
+        from shared.adapters.open_telemetry import open_telemetry
+
+        telemetry.use(open_telemetry(settings.telemetry, settings.managed_identity_client_id))
     if settings.mode == "azure":
         from shared.bootstrap.azure import azure_control_plane
 

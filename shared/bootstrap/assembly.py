@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.bootstrap.openers import git_remote, git_reporter, image_digests, source_opener
+from shared.bootstrap.openers import git_remote, git_reporter, image_digests, notifier_opener, source_opener
 from shared.bootstrap.plane import ControlPlane
 from shared.commit import Committer, TransactionalStore
 from shared.controllers.outcome import Deps
@@ -90,6 +90,7 @@ def assemble(settings: Settings, adapters: Adapters) -> ControlPlane:
             profiler=adapters.profiler,
             optimizer=adapters.optimizer,
             monitor_runner=adapters.monitor_runner,
+            open_notifier=notifier_opener(clock),
             target=adapters.target,
             credentials=adapters.credentials,
             open_source=source_opener(settings),

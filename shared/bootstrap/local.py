@@ -60,7 +60,7 @@ def local_control_plane(settings: Settings, clock: Clock | None = None) -> Contr
         ),
         LocalProfiler(folder / "profiles", settings.package_index_url, prices=settings.profile_prices, alone=alone),
         LocalOptimizer(folder / "optimizations", environments, settings.package_index_url, alone=alone),
-        LocalMonitorRunner(folder / "monitor-runs", folder / "collected", settings.profile_timeout_s),
+        LocalMonitorRunner(folder / "monitor-runs", folder / "collected", settings.monitor_run_timeout_s),
         targets(settings, LocalTarget(folder / "endpoints", settings.package_index_url), None, None),
         LocalCredentials(folder / "endpoint-keys"),
         clock,

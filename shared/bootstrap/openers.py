@@ -13,17 +13,21 @@ from shared.deployment_targets.iot_edge.tokens import HubTokens
 from shared.deployment_targets.kubernetes.login import LoginSource
 from shared.errors import NotSupported
 from shared.git_settings import git_token
+from shared.notifier_settings import notifier_secret
 from shared.ports import (
+    Clock,
     CommitReporter,
     DeploymentTarget,
     GitRemote,
     ImageDigests,
     ModelSource,
+    Notifier,
 )
 from shared.resources.aci_compute import AciCompute
 from shared.resources.compute import AnyCompute, Cluster, KubernetesCompute
 from shared.resources.git_repository import GitRepository
 from shared.resources.iot_edge_compute import IotEdgeCompute
+from shared.resources.notification import NotifierDeclaration
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,6 +73,17 @@ def source_opener(settings: Settings) -> Callable[[str], ModelSource]:
         return choose(uri, settings)
 
     return open_source
+
+
+def notifier_opener(clock: Clock) -> Callable[[NotifierDeclaration], Notifier]:
+    """Opens a notifier; its secrets are read from the environment when it sends."""
+
+    def open_notifier(declared: NotifierDeclaration) -> Notifier:
+        from shared.adapters.notifiers.table import notifier_of
+
+        return notifier_of(declared, notifier_secret, clock)
+
+    return open_notifier
 
 
 def targets(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
+from shared import telemetry
 from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
+from shared.controllers.overdue import enqueue_overdue
 from shared.controllers.table import CONTROLLERS
 from shared.datasets.versions import DataVersions
 from shared.deployments.endpoint_keys import EndpointKeys
@@ -16,6 +19,7 @@ from shared.deployments.rollback import Rollback
 from shared.deployments.rollouts import Rollouts
 from shared.environments.bases import BaseImages
 from shared.environments.versions import EnvironmentVersions
+from shared.errors import SlipwayError
 from shared.events.wire import from_wire
 from shared.git_intake import GitIntake
 from shared.image_intake import ImageIntake
@@ -23,6 +27,7 @@ from shared.intake import Intake
 from shared.leases import Leases
 from shared.packaging.image_garbage import ImageGarbage
 from shared.packaging.images import Images
+from shared.packaging.monitor_backfills import MonitorBackfills
 from shared.packaging.monitor_runs import MonitorRuns
 from shared.packaging.monitor_schedules import MonitorSchedules
 from shared.packaging.optimizations import Optimizations
@@ -34,10 +39,26 @@ from shared.ports import (
 from shared.reactions import reactions_to
 from shared.registry.garbage import Collection
 from shared.resources.base import Cause
+from shared.resources.events import Event
 from shared.resources.online_endpoint import KIND as ONLINE_ENDPOINT
 
 SWEEP_LEASE_S = 60.0
 SWEEP_LIMIT = 500
+
+
+def handled(function: str, event: Event) -> AbstractContextManager[None]:
+    """The span of an event that came to a function: below the one that published it."""
+    telemetry.count(telemetry.EVENTS_HANDLED, type=event.type)
+    return telemetry.span(function, event.traceparent, **{"slipway.event": event.id, "slipway.subject": event.subject})
+
+
+@contextmanager
+def carrying_on(failed: list[SlipwayError]) -> Iterator[None]:
+    """An error within ends the context and is added to `failed`."""
+    try:
+        yield
+    except SlipwayError as error:
+        failed.append(error)
 
 
 class ControlPlane:
@@ -59,6 +80,7 @@ class ControlPlane:
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.monitor_runs = MonitorRuns(deps.store, deps.committer, deps.clock)
+        self.monitor_backfills = MonitorBackfills(deps.store, deps.clock, self.monitor_runs)
         self.monitor_schedules = MonitorSchedules(deps.store, deps.committer, deps.clock, self.monitor_runs)
         self.rollouts = Rollouts(deps.store, deps.committer)
         self.rollback = Rollback(deps.store, deps.committer, deps.queue, self.rollouts)
@@ -68,16 +90,22 @@ class ControlPlane:
 
     async def storage_event(self, document: Mapping[str, Any]) -> None:
         """A storage event arrived (Event Grid or CloudEvents form). Raises BadRequest for something else."""
-        await self.intake.blob_created(from_wire(dict(document)))
+        event = from_wire(dict(document))
+        with handled("storage_event", event):
+            await self.intake.blob_created(event)
 
     async def lifecycle_event(self, document: Mapping[str, Any]) -> None:
         """One of Slipway's own events arrived: the resources that react to it are queued."""
-        for key in reactions_to(from_wire(dict(document))):
-            await self.loop.enqueue(WorkMessage(key))
+        event = from_wire(dict(document))
+        with handled("lifecycle_event", event):
+            for key in reactions_to(event):
+                await self.loop.enqueue(WorkMessage(key))
 
     async def container_registry_event(self, document: Mapping[str, Any]) -> None:
         """A container registry's event arrived. Raises BadRequest for something else."""
-        await self.image_intake.image_pushed(from_wire(dict(document)))
+        event = from_wire(dict(document))
+        with handled("container_registry_event", event):
+            await self.image_intake.image_pushed(event)
 
     async def sweep_outbox(self) -> int:
         """Publish what was committed a while ago and never acknowledged; how many events were sent."""
@@ -86,6 +114,8 @@ class ControlPlane:
                 return 0
             before = self.deps.clock.now() - timedelta(seconds=self.deps.settings.outbox_grace_s)
             owed = await self.deps.store.unacknowledged(before=before, limit=SWEEP_LIMIT)
+            oldest = min((record.event.time for record in owed), default=before)
+            telemetry.record(telemetry.OUTBOX_AGE, (before - oldest).total_seconds())
             return len(owed) if await self.deps.committer.publish(owed) else 0
 
     async def look_again(self) -> int:
@@ -94,11 +124,19 @@ class ControlPlane:
             return await self._look_again() if is_ours else 0
 
     async def _look_again(self) -> int:
+        """Every part, whatever fails of the others; then the first error is raised."""
         cause = Cause(actor="look_again", type="timer", id="look_again")
-        await self.intake.take_up(cause)
-        await self.config_intake.take_up(cause)
-        count = await self.loop.enqueue_overdue(sorted(CONTROLLERS))
-        await self._prune_endpoints()  # last: a cluster that does not answer keeps nothing else from being looked at
+        count, failed = 0, list[SlipwayError]()
+        with carrying_on(failed):
+            await self.intake.take_up(cause)
+        with carrying_on(failed):
+            await self.config_intake.take_up(cause)
+        with carrying_on(failed):
+            count = await enqueue_overdue(self.loop, self.deps, sorted(CONTROLLERS))
+        with carrying_on(failed):  # last: a cluster may take long not to answer
+            await self._prune_endpoints()
+        if failed:
+            raise failed[0]
         return count
 
     async def start_monitor_runs(self) -> int:

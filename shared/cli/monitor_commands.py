@@ -76,6 +76,24 @@ def run(options: Options, name: str) -> None:
         raise click.exceptions.Exit(int(ExitCode.REFUSED))
 
 
+@monitor.command("backfill")
+@click.argument("name")
+@click.option("--from", "start", required=True, help="The first time, e.g. 2026-11-01 or 2026-11-01T06:00:00Z.")
+@click.option("--to", "end", default=None, help="The last time.  [default: now]")
+@click.option("--notify", is_flag=True, help="Announce breaches, and tell people, as it would have been then.")
+@common_options
+def backfill(options: Options, name: str, start: str, end: str | None, notify: bool) -> None:
+    """Run a monitor for each time of its trigger in a span that is over, in order, and wait for all of them."""
+    body = {"from": start, "to": end, "notify": notify}
+    with Api(options) as api:
+        begun = api.call("POST", f"monitors/{segment(name)}/backfill", body=body).document
+        ended = [finished_run(api, one["monitor_run_id"])["run"] for one in begun["runs"]]
+    rows = [(output.moment(one["due_at"]), one["monitor_run_id"], one["phase"], one["verdict"]) for one in ended]
+    output.show(options, {"runs": ended}, output.table(("DUE", "ID", "PHASE", "VERDICT"), rows, empty="No runs."))
+    if any(one["phase"] != "Succeeded" for one in ended):
+        raise click.exceptions.Exit(int(ExitCode.REFUSED))
+
+
 @monitor.command("runs")
 @click.argument("name", required=False)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
@@ -140,6 +158,7 @@ def describe(found: dict[str, Any]) -> str:
             ("phase", one["phase"]),
             ("verdict", one["verdict"]),
             ("error", one["error"] or None),
+            ("notifications", [_told(each) for each in one["conditions"] if each["type"] == "NotificationsSent"]),
         ]
     )
     if not found["result"]:
@@ -148,3 +167,7 @@ def describe(found: dict[str, Any]) -> str:
     from shared.resources.monitor_result import MonitorResult
 
     return f"{head}\n{as_table(MonitorResult.model_validate(found['result']))}"
+
+
+def _told(condition: dict[str, Any]) -> str:
+    return f"{condition['reason']}: {condition['message']}" if condition["message"] else str(condition["reason"])

@@ -6,16 +6,18 @@ A message only says "look at this resource": coming twice, late, out of order or
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
 
+from shared import telemetry
 from shared.commit import Current, Draft
 from shared.controllers.outcome import Deps, Outcome
 from shared.controllers.table import controller_of
 from shared.errors import Invalid, NotFound, Retryable, SlipwayError
 from shared.events import types
-from shared.ports import ResourceQuery, WorkMessage
+from shared.ports import WorkMessage
 from shared.resources.base import Cause, Condition, ConditionStatus, Resource, ResourceKey, Status, with_condition
 
 log = logging.getLogger(__name__)
@@ -23,7 +25,6 @@ log = logging.getLogger(__name__)
 MAX_BACKOFF_S = 600.0
 RENEW_S = 60.0  # how long messages follow each other without a write; later the timer takes the resource for forgotten
 MAX_LOOKS = 20  # at a resource that others change while a slow controller works on it
-LISTINGS: tuple[Literal["heads", "versions"], ...] = ("heads", "versions")
 STALLED = "Stalled"  # the condition of a resource that waits for a re-drive (kstatus' name for it)
 
 
@@ -107,23 +108,36 @@ class Loop:
         """Handle one message of the work queue. A retryable failure goes back into the queue with a back-off; the last
         one, and a permanent one, becomes a condition. Raises Invalid for a message that is none."""
         message = _loaded(text)
+        attributes = {"slipway.kind": message.key.kind, "slipway.resource": str(message.key)}
+        began = time.monotonic()
+        with telemetry.span(f"reconcile {message.key.kind}", message.traceparent, **attributes):
+            outcome = await self._work(message, message_id)
+        elapsed_s = time.monotonic() - began
+        telemetry.record(telemetry.RECONCILE_DURATION, elapsed_s, kind=message.key.kind, outcome=outcome)
+
+    async def _work(self, message: WorkMessage, message_id: str) -> str:
+        """What came of it: done, retried or stalled."""
         cause = Cause(actor="reconcile", type="message", id=message_id)
         try:
             await self.look_at(message.key, cause, until=message.until)
         except Retryable as error:
             if message.attempt >= self._deps.settings.max_attempts:
                 await self.stall(message.key, f"gave up after {message.attempt} attempts: {error.message}", cause)
-                return
+                return "stalled"
             wait_s = backoff_s(message.attempt, self._deps.settings.retry_base_s)
             log.warning(
                 "%s: attempt %d failed, next in %.0f s: %s", message.key, message.attempt, wait_s, error.message
             )
             await self.enqueue(WorkMessage(message.key, message.attempt + 1, message.until), delay_s=wait_s)
+            return "retried"
         except SlipwayError as error:
             await self.stall(message.key, error.message, cause)
+            return "stalled"
+        return "done"
 
     async def poisoned(self, text: str, message_id: str) -> None:
         """Handle a message that the host gave up on (the function crashed each time): its resource stalls."""
+        telemetry.count(telemetry.POISON_MESSAGES)
         try:
             message = _loaded(text)
         except Invalid as error:
@@ -182,25 +196,8 @@ class Loop:
 
     async def enqueue(self, message: WorkMessage, *, delay_s: float = 0) -> None:
         """Ask for a look at a resource."""
-        await self._deps.queue.send(message.dump(), delay_s=delay_s)
-
-    async def enqueue_overdue(self, kinds: Sequence[str], limit: int = 1000) -> int:
-        """Ask for a look at every unfinished resource whose time has come; how many there were."""
-        count = 0
-        now = self._deps.clock.now()
-        for kind in kinds:
-            for listing in LISTINGS:
-                after: str | None = None
-                while count < limit:
-                    query = ResourceQuery(kind, versions=listing, unfinished_before=now, after=after, limit=100)
-                    page = await self._deps.store.list_resources(query)
-                    for resource in page.items:
-                        await self.enqueue(WorkMessage(resource.key))
-                    count += len(page.items)
-                    after = page.continuation
-                    if after is None:
-                        break
-        return count
+        sent = message if message.traceparent else replace(message, traceparent=telemetry.traceparent())
+        await self._deps.queue.send(sent.dump(), delay_s=delay_s)
 
 
 def _subject(current: Resource | None, new: Draft | None, now: datetime, cause: Cause) -> Resource | None:

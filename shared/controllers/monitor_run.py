@@ -1,35 +1,30 @@
-"""The controller of runs of monitors: lets the runner calculate, keeps what it found, and announces breaches."""
+"""The controller of runs of monitors: lets the runner calculate, keeps what it found, and has people told of it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from shared.controllers.monitor_alerting import RunAlerting, has_turn, notified
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import Invalid, NotFound, NotSupported
-from shared.monitors.alerting import Announcement, decide_all
 from shared.monitors.assets import assets_of
-from shared.monitors.breach_events import breach_events
-from shared.monitors.planning import RunPlan, plan_run
-from shared.ports import MonitorProgress, MonitorRunRequest, ResourceQuery
-from shared.resources.alerts import AlertPolicy, AlertState
+from shared.monitors.planning import plan_run
+from shared.monitors.run_plan import RunPlan
+from shared.ports import MonitorProgress, MonitorRunRequest
 from shared.resources.base import Cause, Resource
 from shared.resources.build import StoredText
 from shared.resources.monitor import MonitorDeclaration
-from shared.resources.monitor_result import MonitorResult
 from shared.resources.monitor_run import (
-    KIND,
     MONITOR_RUN_TERMINAL,
     MONITOR_RUN_TRANSITIONS,
     MonitorRunPhase,
     MonitorRunSpec,
     MonitorRunStatus,
 )
-from shared.resources.search import field_term
 
 LOOK_S = 1.0
+WAIT_S = 60.0  # until a run that waits for another looks again, should nothing wake it
 TAIL_LINES = 20
-PAGE = 200
-_ANNOUNCED = frozenset({Announcement.RAISED, Announcement.ESCALATED, Announcement.REPEATED})
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -37,78 +32,57 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     spec, status = MonitorRunSpec.model_validate(resource.spec), MonitorRunStatus.model_validate(resource.status)
     status.observed_generation = resource.generation
     if status.phase in MONITOR_RUN_TERMINAL:
-        return Outcome(status)
+        return await notified(spec, status, deps)
     if status.cancel_requested:
         await deps.monitor_runner.cancel(resource.name)
-        return _ended(status, MonitorRunPhase.CANCELED, deps)
+        wakes = bool(spec.then)
+        ended = _ended(status, MonitorRunPhase.CANCELED, deps)
+        return Outcome(ended, unfinished=wakes, look_again_after_s=0 if wakes else None)
     if status.phase == MonitorRunPhase.PENDING:
+        if not await has_turn(spec, deps):
+            return Outcome(status, unfinished=True, look_again_after_s=WAIT_S)
         status.phase, status.started_at = MonitorRunPhase.RUNNING, deps.clock.now()
         return Outcome(status, unfinished=True, look_again_after_s=0)
+    alerts = RunAlerting(resource, spec, deps, cause)
     try:
         declared = MonitorDeclaration.model_validate(spec.declaration)
         plan = plan_run(declared, spec.monitor, resource.name, spec.due_at)
         progress = await _advance(plan, status, deps)
     except (NotSupported, NotFound, Invalid) as error:
-        return _ended(status, MonitorRunPhase.FAILED, deps, str(error))
+        return await alerts.told(_ended(status, MonitorRunPhase.FAILED, deps, str(error)), None, ())
     status.run_id, status.log_tail = progress.run_id, progress.log.splitlines()[-TAIL_LINES:]
     if progress.error:
-        return _ended(status, MonitorRunPhase.FAILED, deps, progress.error)
+        return await alerts.told(_ended(status, MonitorRunPhase.FAILED, deps, progress.error), None, plan.alerting)
     if progress.result is None:
         return Outcome(status, unfinished=True, look_again_after_s=LOOK_S)
-    return await _found(plan, resource, status, progress.result, deps)
+    result = progress.result
+    stored = await deps.artifacts.put(_once(result.model_dump_json().encode()))
+    status.result, status.verdict = StoredText(sha256=stored.sha256, size_bytes=stored.size_bytes), result.verdict
+    return await alerts.told(_ended(status, MonitorRunPhase.SUCCEEDED, deps), result, plan.alerting)
 
 
 async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> MonitorProgress:
     assets = await assets_of(plan, deps.store, deps.artifacts)
     if assets.awaited:
-        return MonitorProgress("", f"{assets.awaited} is not profiled yet")
+        return MonitorProgress("", f"{assets.awaited} is not ready yet")
     asked = MonitorRunRequest(
-        plan.request, plan.collected, assets.given, deps.artifacts.read, frozenset(assets.reading_rows)
+        plan.request,
+        plan.collected,
+        assets.given,
+        deps.artifacts.read,
+        frozenset(assets.reading_rows),
+        assets.components,
     )
     return await deps.monitor_runner.advance(asked, status.run_id)
-
-
-async def _found(
-    plan: RunPlan, resource: Resource, status: MonitorRunStatus, result: MonitorResult, deps: Deps
-) -> Outcome:
-    stored = await deps.artifacts.put(_once(result.model_dump_json().encode()))
-    status.result, status.verdict = StoredText(sha256=stored.sha256, size_bytes=stored.size_bytes), result.verdict
-    before = await _alerts_before(resource, result.monitor, deps)
-    decided = decide_all(before, result, plan.alerting, deps.clock.now(), AlertPolicy())
-    status.alerts = {name: one.state for name, one in decided.items()}
-    announced = {name for name, one in decided.items() if one.announcement in _ANNOUNCED}
-    ended = _ended(status, MonitorRunPhase.SUCCEEDED, deps)
-    return Outcome(ended.status, breach_events(result, announced))
-
-
-async def _alerts_before(resource: Resource, monitor: str, deps: Deps) -> dict[str, AlertState]:
-    """What the monitor's last run that found something remembers; {} for none."""
-    after: str | None = None
-    while True:
-        page = await deps.store.list_resources(
-            ResourceQuery(
-                KIND,
-                terms=(field_term("monitor", monitor),),
-                sort="created",
-                descending=True,
-                limit=PAGE,
-                after=after,
-            )
-        )
-        for one in page.items:
-            if one.name != resource.name and one.status.get("result"):
-                return MonitorRunStatus.model_validate(one.status).alerts
-        if (after := page.continuation) is None:
-            return {}
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-def _ended(status: MonitorRunStatus, phase: MonitorRunPhase, deps: Deps, error: str = "") -> Outcome:
+def _ended(status: MonitorRunStatus, phase: MonitorRunPhase, deps: Deps, error: str = "") -> MonitorRunStatus:
     status.phase, status.finished_at, status.error = phase, deps.clock.now(), error
-    return Outcome(status)
+    return status
 
 
 CONTROLLER = work_controller(

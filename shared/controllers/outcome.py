@@ -24,6 +24,7 @@ from shared.ports import (
     ModelProfiler,
     ModelSource,
     MonitorRunner,
+    Notifier,
     UploadArea,
     WorkQueue,
 )
@@ -34,6 +35,7 @@ from shared.registry.models import Registry
 from shared.registry.policies import Policies
 from shared.registry.runs import Runs
 from shared.resources.base import Cause, Resource, ResourceKey, Status
+from shared.resources.notification import NotifierDeclaration
 from shared.settings import Settings
 
 P = TypeVar("P", bound=StrEnum)
@@ -65,6 +67,7 @@ class Deps:
     profiler: ModelProfiler
     optimizer: ModelOptimizer
     monitor_runner: MonitorRunner
+    open_notifier: Callable[[NotifierDeclaration], Notifier]
     target: DeploymentTarget
     credentials: EndpointCredentialStore
     open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted

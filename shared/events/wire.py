@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.errors import BadRequest
 from shared.resources.events import Event
+from shared.telemetry import TRACEPARENT
 
 EVENT_GRID_CONTENT_TYPE = "application/json; charset=utf-8"
 CLOUD_EVENTS_CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
@@ -32,7 +33,9 @@ def to_event_grid(event: Event) -> dict[str, Any]:
 
 
 def to_cloud_event(event: Event) -> dict[str, Any]:
-    """CloudEvents 1.0: the topic becomes the source, "slipway" where there is none (source must not be empty)."""
+    """CloudEvents 1.0: the topic becomes the source, "slipway" where there is none (source must not be empty); the
+    trace becomes the attribute of the extension Distributed Tracing."""
+    traceparent = {TRACEPARENT: event.traceparent} if event.traceparent else {}
     return {
         "specversion": "1.0",
         "id": event.id,
@@ -41,7 +44,8 @@ def to_cloud_event(event: Event) -> dict[str, Any]:
         "type": event.type,
         "time": format_time(event.time),
         "datacontenttype": "application/json",
-        "data": event.data,
+        "data": {name: value for name, value in event.data.items() if name not in traceparent},
+        **traceparent,
     }
 
 
@@ -58,6 +62,8 @@ def from_wire(document: dict[str, Any]) -> Event:
     except ValueError as error:
         raise BadRequest(f"the event's time is not RFC 3339: {error}") from error
     data = document.get("data")
+    if cloud and isinstance(data, dict) and TRACEPARENT in document:
+        data = {**data, TRACEPARENT: document[TRACEPARENT]}
     return Event(
         id=document["id"],
         type=document["type" if cloud else "eventType"],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shared.errors import SlipwayError
+from shared.errors import Invalid, SlipwayError
 from shared.monitoring.attribution import attribution
+from shared.monitoring.custom import custom
 from shared.monitoring.drift import drift
 from shared.monitoring.performance import performance
 from shared.monitoring.quality import quality
@@ -19,6 +20,7 @@ SIGNALS: dict[str, Callable[[SignalRequest, Settings], SignalResult]] = {
     "data_quality": quality,
     "feature_attribution_drift": attribution,
     "model_performance": performance,
+    "custom": custom,
 }
 
 
@@ -44,6 +46,12 @@ def _signal(signal: SignalRequest, settings: Settings) -> SignalResult:
 
 def calculated(signal: SignalRequest, settings: Settings) -> SignalResult:
     """What the signal found. Raises SlipwayError where it cannot be calculated."""
+    if signal.unavailable:
+        raise Invalid(signal.unavailable)
+    if signal.top_features is not None:
+        from shared.monitoring.top_features import with_top_features
+
+        signal = with_top_features(signal, settings.seed)
     return _described(signal, SIGNALS[signal.type](signal, settings))
 
 

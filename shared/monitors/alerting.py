@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from shared.resources.alerts import AlertPhase, AlertPolicy, AlertState, Severity
+from shared.resources.alerts import AlertPhase, AlertPolicy, AlertState, Announcement, Severity
 from shared.resources.monitor_result import MetricValue, MonitorResult, SignalResult, Verdict
 
 _WEIGHT = {Severity.NONE: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 
-class Announcement(StrEnum):
-    """What people are told."""
+ITSELF = ""  # in place of a signal's name: whether the runs of the monitor end well
 
-    RAISED = "Raised"  # it breached often enough in a row
-    ESCALATED = "Escalated"  # it was announced, and is worse now
-    REPEATED = "Repeated"  # it breaches still, and the cool-down is over
-    RESOLVED = "Resolved"  # what was announced is over
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The run that is judged."""
+
+    run_id: str
+    at: datetime  # now
+    asked_at: datetime  # when it was begun
+    due_at: datetime  # what its windows look back from
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What a run found of one signal."""
 
-    run_id: str
-    at: datetime
+    run: Judged
     verdict: Verdict
     severity: Severity = Severity.NONE
 
@@ -41,10 +43,13 @@ class Decision:
 
 
 def decide(state: AlertState, seen: Observation, policy: AlertPolicy) -> Decision:
-    """The next state. A run that was judged before tells the same again and changes nothing; one without enough data,
-    or that failed, leaves everything as it is. What gets worse is told at once, whatever the cool-down."""
-    if seen.run_id == state.run_id:
+    """The next state. A run that was judged before tells the same again and changes nothing; one that looks back from
+    an earlier time than what was judged last tells nothing: the present is known already. One without enough data, or
+    that failed, leaves everything as it is. What gets worse is told at once, whatever the cool-down."""
+    if seen.run.run_id == state.run_id:
         return Decision(state, Announcement(state.kind) if state.kind else None)
+    if state.due_at is not None and seen.run.due_at < state.due_at:
+        return Decision(state)
     if seen.verdict in (Verdict.NOT_ENOUGH_DATA, Verdict.FAILED):
         return _next(state, seen, None)
     if seen.verdict == Verdict.HEALTHY or _WEIGHT[seen.severity] < _WEIGHT[policy.minimum_severity]:
@@ -58,39 +63,48 @@ def _breached(state: AlertState, seen: Observation, policy: AlertPolicy) -> Deci
     breaches = state.breaches + 1
     if state.phase != AlertPhase.FIRING and breaches < policy.consecutive_breaches:
         return _next(state, seen, None, phase=AlertPhase.PENDING, breaches=breaches)
-    cooled = state.announced_at is None or seen.at - state.announced_at >= timedelta(seconds=policy.cool_down_s)
+    cooled = state.announced_at is None or seen.run.at - state.announced_at >= timedelta(seconds=policy.cool_down_s)
     if state.phase == AlertPhase.FIRING:
         is_worse = _WEIGHT[seen.severity] > _WEIGHT[state.severity]
-        told = Announcement.ESCALATED if is_worse else Announcement.REPEATED if cooled else None
+        is_news = cooled and (state.announced_at is None or seen.run.asked_at > state.announced_at)
+        told = Announcement.ESCALATED if is_worse else Announcement.REPEATED if is_news else None
     elif not cooled:
         return _next(state, seen, None, phase=AlertPhase.PENDING, breaches=breaches)
     else:
         told = Announcement.RAISED
     if told is None:
         return _next(state, seen, None, breaches=breaches)
-    announced = {"phase": AlertPhase.FIRING, "severity": seen.severity, "announced_at": seen.at}
+    announced = {"phase": AlertPhase.FIRING, "severity": seen.severity, "announced_at": seen.run.at}
     return _next(state, seen, told, breaches=breaches, **announced)
 
 
 def _next(state: AlertState, seen: Observation, told: Announcement | None, **changes: object) -> Decision:
-    noted = {"run_id": seen.run_id, "kind": told.value if told else ""}
+    noted = {"run_id": seen.run.run_id, "due_at": seen.run.due_at, "kind": told.value if told else ""}
     return Decision(state.model_copy(update={**noted, **changes}), told)
 
 
 def decide_all(
-    states: Mapping[str, AlertState], result: MonitorResult, alerting: Iterable[str], at: datetime, policy: AlertPolicy
+    states: Mapping[str, AlertState],
+    run: Judged,
+    result: MonitorResult | None,
+    alerting: Iterable[str],
+    policy: AlertPolicy,
 ) -> dict[str, Decision]:
-    """A decision for each signal of the result that alerts; {} for none. Signals that are gone are forgotten."""
+    """A decision for each signal of the result that alerts, and for the runs themselves (ITSELF): a run without a
+    result, or with a signal that could not be calculated, did not end well. Signals that are gone are forgotten; where
+    there is no result, all stay as they were."""
+    failed = result is None or any(one.verdict == Verdict.FAILED for one in result.signals)
+    verdict, severity = (Verdict.BREACHED, Severity.WARNING) if failed else (Verdict.HEALTHY, Severity.NONE)
+    of_runs = policy.model_copy(update={"minimum_severity": Severity.WARNING})
+    decided = {ITSELF: decide(states.get(ITSELF, AlertState()), Observation(run, verdict, severity), of_runs)}
+    if result is None:
+        return {**{name: Decision(state) for name, state in states.items()}, **decided}
     wanted = set(alerting)
-    return {
-        one.name: decide(
-            states.get(one.name, AlertState()),
-            Observation(result.run_id, at, one.verdict, severity_of(one, policy.critical_factor)),
-            policy,
-        )
-        for one in result.signals
-        if one.name in wanted
-    }
+    for one in result.signals:
+        if one.name in wanted:
+            seen = Observation(run, one.verdict, severity_of(one, policy.critical_factor))
+            decided[one.name] = decide(states.get(one.name, AlertState()), seen, policy)
+    return decided
 
 
 def breached_metrics(signal: SignalResult) -> list[tuple[str, MetricValue]]:

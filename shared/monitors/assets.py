@@ -6,47 +6,60 @@ from dataclasses import dataclass, field
 
 from shared.datasets.versions import find_version, table_of_version
 from shared.errors import Invalid
-from shared.monitors.planning import RunPlan
+from shared.monitors.components import component_run
+from shared.monitors.run_plan import RunPlan
 from shared.monitors.stored_sketch import reads_rows
-from shared.ports import ArtifactStore, AssetData, ResourceStore
-from shared.resources.data_profile import DATA_TERMINAL, DataPhase, DataVersionStatus
+from shared.ports import ArtifactStore, AssetData, ComponentRun, ResourceStore
+from shared.resources.data_profile import DataPhase, DataVersionStatus
 from shared.resources.declared import DeclaredSpec
 from shared.resources.monitor_request import DataSet, SignalRequest
 
 
 @dataclass(slots=True)
 class PlannedAssets:
-    """What is read of the assets of a run."""
+    """What is read of the assets of a run, and run for it."""
 
     given: dict[str, AssetData] = field(default_factory=dict)  # by label
-    reading_rows: set[str] = field(default_factory=set)  # signals for which the sketches are not enough
-    awaited: str = ""  # an asset that is not profiled yet; "": none is waited for
+    reading_rows: set[str] = field(default_factory=set)  # signals for which the sketch of the reference is not enough
+    components: dict[str, ComponentRun] = field(default_factory=dict)  # of custom signals, by their names
+    awaited: str = ""  # an environment that is not built yet; "": none is waited for
 
 
 async def assets_of(plan: RunPlan, store: ResourceStore, artifacts: ArtifactStore) -> PlannedAssets:
     """The assets, by the labels of the plan's data sets, which say from now on which version it is. Raises NotFound,
-    and Invalid for an asset whose rows cannot be read."""
+    Invalid and NotSupported for an asset that cannot be read or run."""
     found = PlannedAssets()
     for signal in plan.request.signals:
-        for data in _data_sets(signal):
-            if data.label not in plan.assets:
-                continue
-            version = await find_version(store, *plan.assets[data.label])
-            status = DataVersionStatus.model_validate(version.status)
-            if version.unfinished and status.phase not in DATA_TERMINAL:
-                found.awaited = f"{version.name}:{version.version}"
-                return found
-            if status.phase == DataPhase.FAILED:
-                raise Invalid(
-                    f"{version.key} cannot be read: {status.reason}", remedy="correct the data and apply them"
-                )
-            data.label = f"{version.name}:{version.version}"
-            table = await table_of_version(DeclaredSpec.model_validate(version.spec), artifacts)
-            found.given[data.label] = AssetData(table, status.sketch)
-            if status.sketch is None or reads_rows(signal, status.columns):
-                found.reading_rows.add(signal.name)
+        for data in data_sets(signal):
+            if data.label in plan.assets:
+                await _add(found, signal, data, plan.assets[data.label], store, artifacts)
+        if signal.name in plan.components:
+            run = await component_run(plan.components[signal.name], signal, store)
+            found.components[signal.name] = run
+            found.awaited = found.awaited or ("" if run.environment else f"the environment of {signal.name}")
     return found
 
 
-def _data_sets(signal: SignalRequest) -> list[DataSet]:
-    return [signal.production, *([signal.reference] if signal.reference else [])]
+async def _add(
+    found: PlannedAssets,
+    signal: SignalRequest,
+    data: DataSet,
+    named: tuple[str, str],
+    store: ResourceStore,
+    artifacts: ArtifactStore,
+) -> None:
+    version = await find_version(store, *named)
+    status = DataVersionStatus.model_validate(version.status)
+    if status.phase == DataPhase.FAILED:
+        raise Invalid(f"{version.key} cannot be read: {status.reason}", remedy="correct the data and apply them")
+    data.label = f"{version.name}:{version.version}"
+    table = await table_of_version(DeclaredSpec.model_validate(version.spec), artifacts)
+    found.given[data.label] = AssetData(table, status.sketch)
+    if data is signal.reference and (status.sketch is None or reads_rows(signal, status.columns)):
+        found.reading_rows.add(signal.name)
+
+
+def data_sets(signal: SignalRequest) -> list[DataSet]:
+    """All that a signal reads."""
+    named = (signal.production, signal.reference, signal.outputs, signal.training)
+    return [*(one for one in named if one is not None), *signal.inputs.values()]

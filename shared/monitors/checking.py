@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from shared.errors import Invalid
+from shared.errors import Invalid, NotSupported
+from shared.monitors.alert_settings import check_addresses, notification_of_monitor, policy_of
+from shared.monitors.planning import check_signal, signals_of
 from shared.monitors.schedule import next_due
+from shared.monitors.signals import INPUTS, OUTPUTS
 from shared.monitors.windows import production_window, reference_window
-from shared.resources.declared import deployment_name
-from shared.resources.monitor import MonitorDeclaration
+from shared.notifier_settings import SETTING, mail_of
+from shared.resources.monitor import AlertNotification, MonitorDeclaration
 from shared.resources.monitor_data import DataWindow
-from shared.resources.references import AssetReference, parse_reference
+from shared.resources.notification import NotifierDeclaration, SmtpNotifier
 
-INPUTS, OUTPUTS = "model_inputs", "model_outputs"
 # What a signal reads of what its deployment collects, where it names no data of its own.
 _COLLECTIONS = {
     "data_drift": (INPUTS,),
@@ -25,7 +27,9 @@ _COLLECTIONS = {
     "model_performance": (OUTPUTS,),
 }
 _TARGET = "/create_monitor/monitoring_target"
-_SIGNALS = "/create_monitor/monitoring_signals"
+SIGNALS = "/create_monitor/monitoring_signals"
+_POLICY = "/create_monitor/alert_policy"
+_NOTIFICATION = "/create_monitor/alert_notification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +41,65 @@ class Problem:
     allowed: str  # what is right
 
 
-def deployment_of(monitor: MonitorDeclaration) -> str:
-    """The resource's name of the deployment that is monitored, ENDPOINT.DEPLOYMENT; "" where none is, and for one that
-    is elsewhere."""
-    target = monitor.create_monitor.monitoring_target
-    said = (target.endpoint_deployment_id if target else None) or ""
-    if not said.startswith("azureml:"):
-        return ""
-    try:
-        found = parse_reference(said)
-    except ValueError:
-        return ""
-    if not isinstance(found, AssetReference) or found.registry:
-        return ""
-    return deployment_name(found.name, found.version or "")
-
-
 def problems_of(
-    monitor: MonitorDeclaration, deployment: Mapping[str, Any] | None, now: datetime
+    monitor: MonitorDeclaration,
+    deployment: Mapping[str, Any] | None,
+    notifiers: Mapping[str, NotifierDeclaration],
+    now: datetime,
 ) -> tuple[Problem, ...]:
     """Everything that is wrong; () for nothing. `deployment` is the declaration of the one that is monitored, None
-    where it is not known here."""
-    return (*_trigger(monitor, now), *_windows(monitor, now), *_data(monitor, deployment))
+    where it is not known here; `notifiers` are those of the control plane."""
+    found = (*_trigger(monitor, now), *_windows(monitor, now), *_data(monitor, deployment))
+    signals = _signals(monitor, now, [one.pointer for one in found])
+    return (*found, *signals, *_policy(monitor), *_notification(monitor, notifiers))
+
+
+def untold_of(monitor: MonitorDeclaration, notifiers: Mapping[str, NotifierDeclaration]) -> str:
+    """What Azure ML would tell and this control plane does not, in words; "" for nothing."""
+    said = monitor.create_monitor.alert_notification
+    if said is None:
+        return ""
+    if not isinstance(said, AlertNotification):
+        return "metrics of Azure Monitor are not written: name notifiers to have people told"
+    if said.emails and mail_of(notifiers) is None:
+        return f"its addresses are not mailed: {SETTING} has no notifier of the type smtp"
+    return ""
+
+
+def _policy(monitor: MonitorDeclaration) -> Iterator[Problem]:
+    try:
+        policy_of(monitor)
+    except Invalid as error:
+        yield Problem(f"{_POLICY}/cool_down", error.faults[0].message, error.faults[0].allowed or "a duration")
+
+
+def _notification(monitor: MonitorDeclaration, notifiers: Mapping[str, NotifierDeclaration]) -> Iterator[Problem]:
+    said = notification_of_monitor(monitor)
+    known = ", ".join(sorted(notifiers)) or f"none: {SETTING} is empty"
+    for index, name in enumerate((said.notifiers or []) if said else []):
+        pointer = f"{_NOTIFICATION}/notifiers/{index}"
+        if name not in notifiers:
+            yield Problem(pointer, f"there is no notifier {name[:80]!r}", f"one of the control plane's: {known}")
+        elif isinstance(one := notifiers[name], SmtpNotifier) and not one.recipients:
+            yield Problem(pointer, f"the notifier {name} has no recipients of its own", "emails, or another notifier")
+    try:
+        check_addresses((said.emails or []) if said else [])
+    except Invalid as error:
+        yield Problem(f"{_NOTIFICATION}/emails", error.message, error.remedy or "an address")
+
+
+def _signals(monitor: MonitorDeclaration, now: datetime, told: list[str]) -> Iterator[Problem]:
+    """Signals that cannot be calculated as they are declared, but for those of which something is `told` already."""
+    for key in signals_of(monitor):
+        pointer = f"{SIGNALS}/{key}"
+        if any(one == "/trigger" or (one + "/").startswith(pointer + "/") for one in told):
+            continue
+        try:
+            check_signal(monitor, key, now)
+        except (Invalid, NotSupported) as error:
+            fault = error.faults[0] if error.faults else None
+            message = fault.message if fault else error.message
+            yield Problem(pointer, message, (fault.allowed if fault else None) or error.remedy or "")
 
 
 def _trigger(monitor: MonitorDeclaration, now: datetime) -> Iterator[Problem]:
@@ -72,9 +113,9 @@ def _windows(monitor: MonitorDeclaration, now: datetime) -> Iterator[Problem]:
     for name, signal in (monitor.create_monitor.monitoring_signals or {}).items():
         production = getattr(signal, "production_data", None)
         for one in production if isinstance(production, list) else [production]:
-            yield from _window(monitor, one, f"{_SIGNALS}/{name}/production_data", now, is_reference=False)
+            yield from _window(monitor, one, f"{SIGNALS}/{name}/production_data", now, is_reference=False)
         reference = getattr(signal, "reference_data", None)
-        yield from _window(monitor, reference, f"{_SIGNALS}/{name}/reference_data", now, is_reference=True)
+        yield from _window(monitor, reference, f"{SIGNALS}/{name}/reference_data", now, is_reference=True)
 
 
 def _window(
@@ -126,5 +167,5 @@ def _wanted(monitor: MonitorDeclaration) -> dict[str, str]:
         if any(one is not None and one.input_data is not None for one in given):
             continue
         for collection in _COLLECTIONS.get(signal.type, ()):
-            found.setdefault(collection, f"{_SIGNALS}/{name}")
+            found.setdefault(collection, f"{SIGNALS}/{name}")
     return found

@@ -1,61 +1,45 @@
-"""Tells everybody who is to be told: each once, again when a receiver cannot take it now."""
+"""Tells people: each notification that is due at each of its notifiers, one attempt."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
-from shared.errors import Retryable, SlipwayError
+from shared.errors import Invalid, Retryable, SlipwayError
+from shared.monitors.deliveries import after_attempt
 from shared.ports.clock import Clock
 from shared.ports.notifying import Notifier
-from shared.resources.notification import Notification
+from shared.resources.notification import Delivery, DeliveryState, Notification, OwedNotification
 
 log = logging.getLogger(__name__)
 
-MAX_TRIES = 5
-FIRST_BACKOFF_S = 0.5
+Opener = Callable[[str], Notifier]  # the notifier of this name; Invalid for one that is not there
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What became of a notification at one notifier."""
+async def tell(
+    owed: Sequence[OwedNotification], open_notifier: Opener, since: datetime, clock: Clock
+) -> list[OwedNotification]:
+    """All of them, after one attempt of each delivery that is due. A receiver that fails keeps no other from being
+    told. What is wrong with the settings can be put right: it is tried again, as a receiver that is not there is."""
 
-    key: str  # NOTIFIER/ID of the notification
-    problem: str = ""  # why it was not taken; "" when it was
-    is_final: bool = True  # whether trying again is of no use
+    async def one(each: OwedNotification) -> OwedNotification:
+        attempts = (_attempted(each.notification, way, open_notifier, since, clock) for way in each.deliveries)
+        return each.model_copy(update={"deliveries": list(await asyncio.gather(*attempts))})
 
-
-def delivery_key(name: str, notification: Notification) -> str:
-    """What a delivery is remembered by."""
-    return f"{name}/{notification.id}"
-
-
-async def deliver(
-    notification: Notification, notifiers: Mapping[str, Notifier], done: Collection[str], clock: Clock
-) -> list[Delivery]:
-    """What became of it, by notifier; those whose delivery is in `done` are told nothing again. A receiver that fails
-    keeps no other from being told."""
-    return [
-        await _delivered(name, notifier, notification, clock)
-        for name, notifier in sorted(notifiers.items())
-        if delivery_key(name, notification) not in done
-    ]
+    return list(await asyncio.gather(*(one(each) for each in owed)))
 
 
-async def _delivered(name: str, notifier: Notifier, notification: Notification, clock: Clock) -> Delivery:
-    key = delivery_key(name, notification)
-    for attempt in range(1, MAX_TRIES + 1):
-        try:
-            await notifier.send(notification)
-        except Retryable as error:
-            log.warning("notifier %s: attempt %d of %d failed: %s", name, attempt, MAX_TRIES, error.message)
-            if attempt == MAX_TRIES:
-                return Delivery(key, error.message, is_final=False)
-            await clock.sleep(FIRST_BACKOFF_S * 2 ** (attempt - 1))
-        except SlipwayError as error:
-            log.error("notifier %s refused: %s", name, error.message)
-            return Delivery(key, error.message)
-        else:
-            return Delivery(key)
-    raise AssertionError("there is at least one try")
+async def _attempted(
+    notification: Notification, before: Delivery, open_notifier: Opener, since: datetime, clock: Clock
+) -> Delivery:
+    if before.state != DeliveryState.PENDING or before.next_at > clock.now():
+        return before
+    problem, is_final = "", False
+    try:
+        await open_notifier(before.notifier).send(notification)
+    except SlipwayError as error:
+        problem, is_final = error.message, not isinstance(error, Retryable | Invalid)
+        log.warning("%s was not told of %s: %s", before.notifier or "emails", notification.run_id, problem)
+    return after_attempt(before, problem, is_final, since, clock.now())

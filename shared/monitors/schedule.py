@@ -17,16 +17,16 @@ _HORIZON_DAYS = 366 * 5
 _LOOK_BACK = (timedelta(minutes=10), timedelta(days=1), timedelta(days=40), timedelta(days=_HORIZON_DAYS))
 
 
-def next_due(trigger: Trigger, after: datetime) -> datetime | None:
-    """The first time after `after` in UTC; None when the trigger has ended. Raises Invalid for a trigger that never
-    comes, and for a zone that is not known."""
+def next_due(trigger: Trigger, after: datetime, *, bounded: bool = True) -> datetime | None:
+    """The first time after `after` in UTC; None when the trigger has ended. Without `bounded` it comes before its start
+    and after its end, too. Raises Invalid for a trigger that never comes, and for a zone that is not known."""
     zone = zone_of(trigger.time_zone)
     start = _local(trigger.start_time, zone) if trigger.start_time else None
     begin = after.astimezone(zone)
-    if start is not None and start > begin:
+    if bounded and start is not None and start > begin:
         begin = start - timedelta(microseconds=1)
     due = _next_cron(trigger, begin) if isinstance(trigger, CronTrigger) else _next_recurrence(trigger, begin, start)
-    if trigger.end_time and due > _local(trigger.end_time, zone).astimezone(UTC):
+    if bounded and trigger.end_time and due > _local(trigger.end_time, zone).astimezone(UTC):
         return None
     return due
 
@@ -45,13 +45,15 @@ def latest_due(trigger: Trigger, after: datetime, until: datetime) -> datetime |
     return None
 
 
-def missed(trigger: Trigger, after: datetime, until: datetime, limit: int) -> list[datetime]:
-    """All times after `after` up to `until`, at most `limit`; [] for none."""
+def due_times(
+    trigger: Trigger, after: datetime, until: datetime, limit: int, *, bounded: bool = True
+) -> list[datetime]:
+    """All times after `after` up to `until`, at most `limit`; [] for none. `bounded` and errors as of next_due."""
     found: list[datetime] = []
-    due = next_due(trigger, after)
+    due = next_due(trigger, after, bounded=bounded)
     while due is not None and due <= until and len(found) < limit:
         found.append(due)
-        due = next_due(trigger, due)
+        due = next_due(trigger, due, bounded=bounded)
     return found
 
 
@@ -78,7 +80,7 @@ def _next_recurrence(trigger: RecurrenceTrigger, begin: datetime, start: datetim
     first = begin.date()
     for ahead in range(_HORIZON_DAYS):
         day = datetime(first.year, first.month, first.day) + timedelta(days=ahead)
-        if day.date() < anchor.date() or not _is_day(trigger, day, anchor):
+        if not _is_day(trigger, day, anchor):
             continue
         for hour, minute in times:
             due = day.replace(hour=hour, minute=minute, tzinfo=zone)
@@ -90,8 +92,6 @@ def _next_recurrence(trigger: RecurrenceTrigger, begin: datetime, start: datetim
 def _next_step(anchor: datetime, span: timedelta, begin: datetime) -> datetime:
     """In real time: an hour is an hour when clocks change, too."""
     first, now = anchor.astimezone(UTC), begin.astimezone(UTC)
-    if now < first:
-        return first
     return first + ((now - first) // span + 1) * span
 
 

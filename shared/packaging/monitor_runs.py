@@ -12,7 +12,14 @@ from shared.ports import Clock
 from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
 from shared.resources.declared import DeclaredSpec
 from shared.resources.monitor import KIND as MONITOR
-from shared.resources.monitor_run import KIND, MONITOR_RUN_TERMINAL, MonitorRunSpec, MonitorRunStatus, RunReason
+from shared.resources.monitor_run import (
+    KIND,
+    MONITOR_RUN_TERMINAL,
+    MonitorRunPhase,
+    MonitorRunSpec,
+    MonitorRunStatus,
+    RunReason,
+)
 
 
 class MonitorRuns:
@@ -36,13 +43,14 @@ class MonitorRuns:
         self, monitor: Resource, run_id: str, due_at: datetime, reason: RunReason, cause: Cause
     ) -> Resource:
         """The run of this id, asked for now or before."""
-        spec = MonitorRunSpec(
-            monitor=monitor.name,
-            declaration=DeclaredSpec.model_validate(monitor.spec).declaration,
-            due_at=due_at,
-            reason=reason,
-        )
+        declared = DeclaredSpec.model_validate(monitor.spec).declaration
+        spec = MonitorRunSpec(monitor=monitor.name, declaration=declared, due_at=due_at, reason=reason)
         return await self._work.begin(run_id, spec, MonitorRunStatus(), cause)
+
+    async def begin_again(self, run_id: str, spec: MonitorRunSpec, cause: Cause) -> Resource:
+        """The run of this id, asked for now or before; one that failed or was canceled begins anew."""
+        again_in = (MonitorRunPhase.FAILED, MonitorRunPhase.CANCELED)
+        return await self._work.begin(run_id, spec, MonitorRunStatus(), cause, again_in=again_in)
 
     async def monitor(self, name: str) -> Resource:
         """The monitor of this name. Raises NotFound."""

@@ -36,6 +36,7 @@ from shared.ports.jobs import JobLimits, JobPhase, JobProgress, JobReason, JobRu
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.monitoring import (
     AssetData,
+    ComponentRun,
     DataProfileProgress,
     DataProfileRequest,
     MonitorProgress,
@@ -66,6 +67,7 @@ __all__ = [
     "Commit",
     "CommitReporter",
     "CommitState",
+    "ComponentRun",
     "Container",
     "ContainerDesired",
     "DataProfileProgress",

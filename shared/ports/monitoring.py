@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.ports.artifacts import Artifact
 from shared.resources.build import StoredText
 from shared.resources.data_profile import DataProfile, DataTable
+from shared.resources.model import ModelFile
 from shared.resources.monitor_request import MonitorRequest
 from shared.resources.monitor_result import MonitorResult
 
@@ -25,6 +26,19 @@ class AssetData:
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentRun:
+    """The command of a custom signal, which writes metrics."""
+
+    command: str  # with its bindings
+    values: Mapping[str, str]  # of inputs that are no data
+    folders: frozenset[str]  # inputs that are folders; others are single files
+    variables: Mapping[str, str]  # of its environment
+    files: tuple[ModelFile, ...]  # its code, by path
+    code: str  # the folder of these that it runs in; "": where its file is
+    environment: str  # the folder of the environment; "": it is not built yet
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorRunRequest:
     """What is to be calculated. A data set of the request whose label is a key of `collected` or `assets` is given its
     files, or its sketch, by the runner."""
@@ -33,7 +47,8 @@ class MonitorRunRequest:
     collected: Mapping[str, str]  # label -> ENDPOINT/DEPLOYMENT/COLLECTION
     assets: Mapping[str, AssetData]  # label -> what is read of a data asset
     read_file: ReadFile
-    reading_rows: frozenset[str] = frozenset()  # signals that read the rows of assets, whatever sketch there is
+    reading_rows: frozenset[str] = frozenset()  # signals that read the rows of their reference, whatever its sketch
+    components: Mapping[str, ComponentRun] = field(default_factory=dict)  # what custom signals run, by their names
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,14 @@ class WorkMessage:
     attempt: int = 1  # which try this is since the last success
     until: str = ""  # look_again_at of the resource when the chain of messages began that this one goes on with; "" for
     # one that begins a chain
+    traceparent: str = ""  # the span that sent it (W3C Trace Context); "" where nothing is traced
 
     def dump(self) -> str:
         """The message's text."""
         version = {} if self.key.version is None else {"version": self.key.version}
-        until = {"until": self.until} if self.until else {}
-        said = {"kind": self.key.kind, "name": self.key.name, **version, "attempt": self.attempt, **until}
-        return json.dumps(said)
+        said = {"kind": self.key.kind, "name": self.key.name, **version, "attempt": self.attempt}
+        optional = {"until": self.until, "traceparent": self.traceparent}
+        return json.dumps(said | {name: value for name, value in optional.items() if value})
 
     @classmethod
     def load(cls, text: str) -> WorkMessage:
@@ -33,7 +34,8 @@ class WorkMessage:
             document = json.loads(text)
             version = document.get("version")
             key = ResourceKey(str(document["kind"]), str(document["name"]), None if version is None else str(version))
-            return cls(key, int(document.get("attempt", 1)), str(document.get("until", "")))
+            until, traceparent = (str(document.get(name, "")) for name in ("until", "traceparent"))
+            return cls(key, int(document.get("attempt", 1)), until, traceparent)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Invalid(f"not a work message: {text[:200]!r}", remedy='send {"kind": ..., "name": ...}') from error
 

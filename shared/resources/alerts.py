@@ -42,7 +42,31 @@ class AlertState(Document):
     severity: Severity = Severity.NONE  # of the last breach that was announced
     announced_at: datetime | None = None  # when people were last told of a breach; kept when it is over: cool-down
     run_id: str = ""  # the run that was judged last: judging it again changes nothing
+    due_at: datetime | None = None  # what that run looked back from: one that looks back from earlier changes nothing
     kind: str = ""  # what that run announced: Raised, Escalated, Repeated, Resolved; "" for nothing
+
+
+class Announcement(StrEnum):
+    """What people are told."""
+
+    RAISED = "Raised"  # it breached often enough in a row
+    ESCALATED = "Escalated"  # it was announced, and is worse now
+    REPEATED = "Repeated"  # it breaches still, and the cool-down is over
+    RESOLVED = "Resolved"  # what was announced is over
+
+
+class Announced(Document):
+    """What a run tells of one signal."""
+
+    announcement: Announcement
+    severity: Severity
+
+
+class RunAlerts(Document):
+    """What a run tells, decided once."""
+
+    at: datetime  # when that was decided
+    announced: dict[str, Announced] = Field(default_factory=dict)  # by signal; "": of the runs themselves
 
 
 class AlertPolicy(Document):

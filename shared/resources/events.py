@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from shared.resources.base import Document
+from shared.telemetry import TRACEPARENT, is_traceparent
 
 
 class Event(Document):
@@ -20,6 +21,12 @@ class Event(Document):
     data: dict[str, Any]  # the payload, camelCase
     topic: str = ""  # Event Grid's topic, CloudEvents' source
     data_version: str = "1"  # Event Grid's dataVersion
+
+    @property
+    def traceparent(self) -> str:
+        """The span that published it (W3C Trace Context), which is in its data; "" where nothing was traced."""
+        found = self.data.get(TRACEPARENT)
+        return found if isinstance(found, str) and is_traceparent(found) else ""
 
 
 class RecordedEvent(Document):

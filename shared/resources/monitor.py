@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Discriminator, Tag
+from pydantic import ConfigDict, Discriminator, Tag, model_validator
 
 from shared.resources.monitor_data import LlmData, MonitoredData, ReferenceData
 from shared.resources.monitor_thresholds import (
@@ -19,7 +19,19 @@ from shared.resources.monitor_thresholds import (
 from shared.resources.paths_in_files import AssetText
 from shared.resources.ports import JobInputs
 from shared.resources.schedule import ScheduleFacts
-from shared.resources.shapes import AnyCase, Int, Number, Shape, by_type, is_mapping, known_type, may, must, some
+from shared.resources.shapes import (
+    AnyCase,
+    Int,
+    Number,
+    Shape,
+    by_type,
+    is_mapping,
+    known_type,
+    may,
+    must,
+    refuse,
+    some,
+)
 
 KIND = "monitor"
 
@@ -176,6 +188,9 @@ class MonitorCompute(Shape):
     compute_type: Annotated[Literal["ServerlessSpark"], AnyCase()] | None = may("ServerlessSpark")
 
 
+NotifyOn = Annotated[Literal["breached", "recovered", "failed"], AnyCase()]
+
+
 class MonitoringTarget(Shape):
     """What is monitored."""
 
@@ -187,9 +202,28 @@ class MonitoringTarget(Shape):
 
 
 class AlertNotification(Shape):
-    """Who is told."""
+    """Who is told. `notifiers` and `notify_on` are Slipway's own."""
 
-    emails: list[str] = must("addresses", min_length=1)
+    emails: list[str] | None = may("addresses that are mailed", min_length=1)
+    notifiers: list[str] | None = may("names of notifiers that the control plane has", min_length=1)
+    notify_on: list[NotifyOn] = may("what they are told: breached, recovered, failed", ["breached"], min_length=1)
+
+    @model_validator(mode="after")
+    def _somebody(self) -> AlertNotification:
+        if not (self.emails or self.notifiers):
+            raise refuse("nobody is told", "emails, or notifiers")
+        return self
+
+
+class AlertRules(Shape):
+    """When a breach is told; Slipway's own."""
+
+    consecutive_breaches: Int = may("runs in a row that breach before it is told", 1, ge=1, le=1000)
+    cool_down: str = may("ISO 8601 duration in which a signal that is no worse is not told again", "PT0S")
+    critical_factor: Number = may("how many times beyond its threshold a breach is critical", 2, ge=1)
+    minimum_severity: Annotated[Literal["warning", "critical"], AnyCase()] = may(
+        "breaches that are less are not told", "warning"
+    )
 
 
 class MonitorDefinition(Shape):
@@ -205,7 +239,8 @@ class MonitorDefinition(Shape):
             Discriminator(is_mapping),
         ]
         | None
-    ) = may("who is told: azmonitoring, or addresses")
+    ) = may("who is told: azmonitoring, or addresses and notifiers")
+    alert_policy: AlertRules | None = may("when a breach is told; left out, each time")
 
 
 class MonitorDeclaration(ScheduleFacts):

@@ -14,7 +14,9 @@ from shared.resources.base import Document
 
 FileFormat = Literal["parquet", "csv", "jsonl", "collected", "collected_csv"]
 FeatureType = Literal["numerical", "categorical"]
-SignalType = Literal["data_drift", "prediction_drift", "data_quality", "feature_attribution_drift", "model_performance"]
+SignalType = Literal[
+    "data_drift", "prediction_drift", "data_quality", "feature_attribution_drift", "model_performance", "custom"
+]
 
 
 class DataFile(Document):
@@ -24,6 +26,7 @@ class DataFile(Document):
     # collected: JSON Lines of the data collector, a request a line; collected_csv: CSV of Azure ML's first collector
     format: FileFormat = "parquet"
     delimiter: str = ","  # between the values of a line of csv
+    begins: datetime | None = None  # collected: rows of earlier times are late; None: not known
 
 
 class DataSet(Document):
@@ -50,7 +53,7 @@ class Columns(Document):
 
     prediction: str = ""  # the predicted class or number, in production
     probability: str = ""  # of the positive class, in production: for AUC; "": none
-    truth: str = ""  # what was true, in the reference; in production where there is no reference
+    truth: str = ""  # what was true, in the reference; in production where there is no reference; in `training`
 
 
 class SignalRequest(Document):
@@ -60,7 +63,13 @@ class SignalRequest(Document):
     type: SignalType
     production: DataSet
     reference: DataSet | None = None  # model_performance: what was true; None: it stands in production
+    # of feature_attribution_drift: predictions, joined with the inputs in `production` by correlation id; None: data
+    # hold explanations
+    outputs: DataSet | None = None
+    inputs: dict[str, DataSet] = Field(default_factory=dict)  # of custom: what the component is given, by its inputs
     features: list[str] | None = None  # None: every column that both have
+    top_features: int | None = None  # of these, those that matter most in `training`; None: all
+    training: DataSet | None = None  # rows with the target, which tell how much each feature matters
     types: dict[str, FeatureType] = Field(default_factory=dict)  # by feature, instead of what the baseline tells
     importance: dict[str, float] = Field(default_factory=dict)  # of features for the model, at the time of training
     # of feature_attribution_drift: now; empty: the mean magnitudes of the columns of the data, which are explanations
@@ -71,6 +80,7 @@ class SignalRequest(Document):
     overall: dict[str, float | None] | None = None  # of the signal: performance, attribution, multivariate drift
     task: Literal["classification", "regression"] = "classification"  # of model_performance
     columns: Columns = Field(default_factory=Columns)
+    unavailable: str = ""  # why it cannot be calculated, found out before; "": it can be tried
 
 
 class MonitorRequest(Document):

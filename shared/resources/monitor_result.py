@@ -85,7 +85,7 @@ class DataCounts(Document):
     rows: int = 0  # that count
     corrupt_lines: int = 0  # that are no collected data
     duplicate_lines: int = 0  # with an id that was read before
-    late_rows: int = 0  # older than the window's files say; they count where they belong
+    late_rows: int = 0  # of collected data, written in a later hour than they are of; they count where they belong
     outside_rows: int = 0  # of other times than the window
 
 

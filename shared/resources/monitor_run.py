@@ -12,6 +12,7 @@ from shared.resources.alerts import AlertState
 from shared.resources.base import Document
 from shared.resources.build import StoredText, WorkStatus
 from shared.resources.monitor_result import Verdict
+from shared.resources.notification import OwedNotification
 
 KIND = "monitor-run"
 
@@ -42,6 +43,7 @@ class RunReason(StrEnum):
 
     SCHEDULED = "Scheduled"  # the monitor's trigger
     REQUESTED = "Requested"  # somebody, who wants to know what is so now
+    BACKFILL = "Backfill"  # somebody, who wants to know what was so then
 
 
 class MonitorRunSpec(Document):
@@ -51,6 +53,9 @@ class MonitorRunSpec(Document):
     declaration: dict[str, Any]  # the MonitorDeclaration, dumped by alias without what was left out
     due_at: datetime  # windows look back from here
     reason: RunReason = RunReason.REQUESTED  # what it was begun by
+    announces: bool = True  # whether breaches are events, and people are told
+    after: str = ""  # of a backfill: the run of the time before, which ends first; "" for the first
+    then: str = ""  # of a backfill: the run of the time after, which is waked; "" for the last
 
 
 class MonitorRunStatus(WorkStatus):
@@ -60,4 +65,6 @@ class MonitorRunStatus(WorkStatus):
     verdict: Verdict | None = None  # of the whole result; None before it ended
     result: StoredText | None = None  # the MonitorResult as JSON; None before it ended
     error: str = ""  # why there is no result
-    alerts: dict[str, AlertState] = Field(default_factory=dict)  # by signal, as of this run
+    notifications: list[OwedNotification] = Field(default_factory=list)  # what people are told of it
+    alerts: dict[str, AlertState] = Field(default_factory=dict)  # of a backfill: what its next run goes on from
+    owed_since: datetime | None = None  # when they were decided; None before

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
+from shared.resources.alerts import AlertState, RunAlerts
 from shared.resources.base import Status
 
 
@@ -17,3 +18,6 @@ class MonitorStatus(Status):
     trigger: dict[str, Any] = Field(default_factory=dict)  # that `started_until` is about; {} before the first look
     started_until: datetime | None = None  # times of the trigger up to here are done with; None before the first look
     last_started_run: str = ""  # the run that the trigger started last; "" before the first
+    alerts: dict[str, AlertState] = Field(default_factory=dict)  # by signal, as of the last run; "": of the runs
+    # themselves
+    judged: dict[str, RunAlerts] = Field(default_factory=dict)  # by run, the newest of them: what each tells

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.resources.alerts import Severity
+from shared.resources.alerts import Announcement, Severity
 from shared.resources.base import NAME_PATTERN, Document
 
 
@@ -27,13 +28,40 @@ class Notification(Document):
     id: str  # the same whenever the same is said: receivers tell repeats by it
     monitor: str
     run_id: str
-    signal: str
+    signal: str  # "": of the runs of the monitor themselves, that fail, or end well again
     endpoint: str = ""  # ENDPOINT/DEPLOYMENT; "" where none is monitored
-    announcement: Literal["Raised", "Escalated", "Repeated", "Resolved"]
+    announcement: Announcement
     severity: Severity
     at: datetime
     findings: list[Finding] = Field(default_factory=list)  # the furthest beyond its threshold first; at most 20
     left_out: int = 0  # findings that are not listed
+    reason: str = ""  # why a run failed
+
+
+class DeliveryState(StrEnum):
+    """What became of a notification at one notifier."""
+
+    PENDING = "Pending"  # it is tried, or tried again
+    SENT = "Sent"  # it was taken
+    REFUSED = "Refused"  # the receiver will never take it
+    GIVEN_UP = "GivenUp"  # it was not there for a day
+
+
+class Delivery(Document):
+    """A notification on its way to one notifier."""
+
+    notifier: str  # its name in the settings; "": mail to the monitor's `emails`
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    problem: str = ""  # why the last attempt failed
+    next_at: datetime  # when it is tried next; of what is over, when it was tried last
+
+
+class OwedNotification(Document):
+    """A notification, and whom it has reached."""
+
+    notification: Notification
+    deliveries: list[Delivery]
 
 
 class HttpFacts(Document):
@@ -73,7 +101,7 @@ class SmtpNotifier(Document):
     username: str = ""  # "": it asks nobody who they are
     password_secret: str = ""  # name of the secret
     sender: str = Field(min_length=3)  # address
-    recipients: list[str] = Field(min_length=1)  # addresses
+    recipients: list[str] = Field(default_factory=list)  # addresses; []: only those that monitors name
 
 
 NotifierDeclaration = Annotated[

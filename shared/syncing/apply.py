@@ -17,7 +17,7 @@ from shared.syncing.assets import plan_asset, write_asset
 from shared.syncing.content import described, files_named
 from shared.syncing.loading import DeclaredFile, load_files
 from shared.syncing.models import ModelApplier
-from shared.syncing.monitors import check_monitor
+from shared.syncing.monitors import check_monitor, note_on_monitor
 from shared.syncing.mutable import write_mutable
 from shared.syncing.plan import OWN, Asked, Create, Keep, Refuse, Step, Update, decide_mutable
 from shared.syncing.references import awaited_of
@@ -53,7 +53,7 @@ async def apply_tree(
         outcome = await applier.apply(file)
         applier.resolver.note(outcome)
         outcomes.append(outcome)
-    told = [await applier.with_awaited(outcome, files) for outcome in outcomes]
+    told = [await applier.with_note(outcome, files) for outcome in outcomes]
     done = sorted(told, key=lambda one: one.path)
     if prune:
         declared = {file.identity for file in files} | {(one.kind, one.name, one.version) for one in done}
@@ -90,19 +90,24 @@ class _Applier:
             return file.refused(reason, faults)
         return _with_why(file, outcome, step) if isinstance(step, Refuse) else outcome
 
-    async def with_awaited(self, outcome: FileOutcome, files: Sequence[DeclaredFile]) -> FileOutcome:
-        """The outcome of an endpoint says which deployments it names that are not there yet."""
+    async def with_note(self, outcome: FileOutcome, files: Sequence[DeclaredFile]) -> FileOutcome:
+        """The outcome with what is not as one may think: an endpoint's says which deployments it names that are not
+        there yet, a monitor's who is not told."""
         file = next((one for one in files if one.path == outcome.path), None)
-        if file is None or outcome.result == FileResult.REFUSED or not file.kind.endswith("-endpoint"):
+        if file is None or outcome.result == FileResult.REFUSED:
             return outcome
+        note = note_on_monitor(file, self.world) or await self._awaited(file)
+        return outcome.model_copy(update={"reason": note}) if note else outcome
+
+    async def _awaited(self, file: DeclaredFile) -> str:
+        if not file.kind.endswith("-endpoint"):
+            return ""
         kind = file.kind.replace("-endpoint", "-deployment")
         awaited = [
             name for name in awaited_of(file.kind, file.declaration) if not await self.resolver.exists(kind, name)
         ]
-        if not awaited:
-            return outcome
         names = ", ".join(name.partition(".")[2] for name in awaited)
-        return outcome.model_copy(update={"reason": f"it names deployments that do not exist yet: {names}"})
+        return f"it names deployments that do not exist yet: {names}" if awaited else ""
 
     async def _declared(self, file: DeclaredFile, references: list[str]) -> Step:
         key = ResourceKey(file.kind, file.name)

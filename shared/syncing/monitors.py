@@ -1,9 +1,13 @@
-"""Monitors are checked when they are applied, against the deployment that they name."""
+"""Monitors are checked when they are applied, against what they name."""
 
 from __future__ import annotations
 
 from shared.errors import Invalid
-from shared.monitors.checking import deployment_of, problems_of
+from shared.monitors.checking import SIGNALS, problems_of, untold_of
+from shared.monitors.checking_assets import asset_problems
+from shared.monitors.planning import check_signal, signals_of
+from shared.monitors.target import deployment_of
+from shared.notifier_settings import load_notifiers
 from shared.resources.base import ResourceKey
 from shared.resources.declared import DeclaredSpec
 from shared.resources.monitor import MonitorDeclaration
@@ -13,15 +17,27 @@ from shared.syncing.world import World
 
 
 async def check_monitor(file: DeclaredFile, world: World) -> None:
-    """Raises Invalid with everything that its first run would fail of. A deployment that is not there yet (in a dry
-    run: another file declares it) is not looked into."""
+    """Raises Invalid with everything that its first run would fail of. What is not there yet (in a dry run: another
+    file declares it) is not looked into."""
     monitor = file.declared.declaration
     if not isinstance(monitor, MonitorDeclaration):
         return
     name = deployment_of(monitor)
     found = await world.store.read(ResourceKey(ONLINE_DEPLOYMENT, name)) if name else None
     declared = DeclaredSpec.model_validate(found.spec).declaration if found else None
-    problems = problems_of(monitor, declared, world.clock.now())
+    now = world.clock.now()
+    problems = problems_of(monitor, declared, load_notifiers(world.settings.notifiers), now)
+    if not problems:
+        plans = {key: check_signal(monitor, key, now) for key in signals_of(monitor)}
+        problems = await asset_problems(plans, SIGNALS, world.store, world.artifacts)
     if problems:
         faults = tuple(file.source.fault(one.pointer, one.message, one.allowed) for one in problems)
         raise Invalid(f"{file.path} declares a monitor that cannot run", faults=faults)
+
+
+def note_on_monitor(file: DeclaredFile, world: World) -> str:
+    """What whoever applies it should know; "" for nothing."""
+    monitor = file.declared.declaration
+    return (
+        untold_of(monitor, load_notifiers(world.settings.notifiers)) if isinstance(monitor, MonitorDeclaration) else ""
+    )

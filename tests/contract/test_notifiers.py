@@ -13,17 +13,19 @@ from aiohttp import web
 from pydantic import TypeAdapter
 from standardwebhooks import Webhook as Verifier
 
-from shared.adapters.local.clock import SystemClock
+from shared.adapters.local.clock import ManualClock, SystemClock
 from shared.adapters.notifiers.table import notifier_of
 from shared.errors import Invalid, Permanent, Retryable, SlipwayError
+from shared.monitors.deliveries import GIVE_UP_S, condition_of, owed
 from shared.monitors.notifications import title_of
-from shared.monitors.notifying import deliver, delivery_key
+from shared.monitors.notifying import tell
 from shared.ports import Notifier
-from shared.resources.alerts import Severity
-from shared.resources.notification import Finding, Notification, NotifierDeclaration
+from shared.resources.alerts import Announcement, Severity
+from shared.resources.notification import DeliveryState, Finding, Notification, NotifierDeclaration, OwedNotification
 from tests.doubles.smtp_server import smtp_server
 from tests.doubles.webhook_receiver import Received, WebhookReceiver, webhook_receiver
 
+START = datetime(2026, 11, 26, 12, tzinfo=UTC)
 SIGNING_KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOTE = Notification(
     id="0b6b4f6e-6c0e-5b8c-9a53-5f2d7c1f0a77",
@@ -31,7 +33,7 @@ NOTE = Notification(
     run_id="r-1",
     signal="data_drift",
     endpoint="diabetes/blue",
-    announcement="Raised",
+    announcement=Announcement.RAISED,
     severity=Severity.WARNING,
     at=datetime(2026, 11, 26, 12, tzinfo=UTC),
     findings=[Finding(feature="<b*m*i> & co", metric="jensen_shannon_distance", value=0.31, threshold=0.1)],
@@ -108,7 +110,7 @@ async def test_it_says_what_is_wrong_and_of_what(case: Case) -> None:
 
 async def test_what_is_over_says_so(case: Case) -> None:
     over = NOTE.model_copy(
-        update={"announcement": "Resolved", "severity": Severity.NONE, "findings": [], "left_out": 0}
+        update={"announcement": Announcement.RESOLVED, "severity": Severity.NONE, "findings": [], "left_out": 0}
     )
     await case.notifier.send(over)
     assert "within its thresholds again" in " ".join(case.texts()[0].split())
@@ -126,23 +128,65 @@ async def test_what_is_not_taken_is_told_apart_and_says_no_secret(
         assert secret not in str(raised.value)
 
 
+def owes(*names: str, clock: ManualClock) -> list[OwedNotification]:
+    return owed([NOTE], names, clock.now())
+
+
 async def test_it_is_sent_again_until_it_is_taken_and_not_once_more(case: Case) -> None:
+    clock = ManualClock(START)
     case.refuse([503, 429])
-    (delivery,) = await deliver(NOTE, {"team": case.notifier}, (), SystemClock())
-    assert (delivery.key, delivery.problem) == (delivery_key("team", NOTE), "")
-    assert await deliver(NOTE, {"team": case.notifier}, {delivery.key}, SystemClock()) == []
+    left = owes("team", clock=clock)
+    for pause_s in (0, 5, 10, 600):
+        clock.advance(pause_s)
+        left = await tell(left, {"team": case.notifier}.__getitem__, START, clock)
+    (delivery,) = left[0].deliveries
+    assert (delivery.state, delivery.attempts, delivery.problem) == (DeliveryState.SENT, 3, "")
     assert len(case.texts()) == 1
+
+
+async def test_it_is_not_tried_before_its_time_nor_for_ever(case: Case) -> None:
+    clock = ManualClock(START)
+    case.refuse([503] * 3)
+    left = await tell(owes("team", clock=clock), {"team": case.notifier}.__getitem__, START, clock)
+    left = await tell(left, {"team": case.notifier}.__getitem__, START, clock)
+    assert left[0].deliveries[0].attempts == 1
+    clock.advance(GIVE_UP_S)
+    left = await tell(left, {"team": case.notifier}.__getitem__, START, clock)
+    assert left[0].deliveries[0].state == DeliveryState.GIVEN_UP
+    clock.advance(GIVE_UP_S)
+    assert await tell(left, {"team": case.notifier}.__getitem__, START, clock) == left
+    condition = condition_of(left, clock.now())
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("False", "GivenUp")
+    assert case.texts() == []
 
 
 async def test_one_that_refuses_keeps_no_other_from_being_told(case: Case) -> None:
+    clock = ManualClock(START)
     async with by_http("slack") as other:
         other.refuse([410])
-        found = await deliver(NOTE, {"a": other.notifier, "b": case.notifier}, (), SystemClock())
-    assert [(one.key[0], one.problem, one.is_final) for one in found] == [
-        ("a", "the receiver answered 410", True),
-        ("b", "", True),
+        named = {"a": other.notifier, "b": case.notifier}
+        (found,) = await tell(owes("a", "b", clock=clock), named.__getitem__, START, clock)
+    assert [(one.state, one.problem) for one in found.deliveries] == [
+        (DeliveryState.REFUSED, "the receiver answered 410"),
+        (DeliveryState.SENT, ""),
     ]
     assert len(case.texts()) == 1
+
+
+async def test_what_is_wrong_with_the_settings_is_tried_again_when_they_are_right() -> None:
+    clock = ManualClock(START)
+    async with webhook_receiver() as receiver:
+        secrets = {"url": "ftp://nowhere"}
+        notifier = made(type="slack", url_secret="url")(secrets)
+        left = await tell(owes("team", clock=clock), {"team": notifier}.__getitem__, START, clock)
+        condition = condition_of(left, clock.now())
+        assert condition is not None
+        assert (condition.reason, "secret url" in condition.message) == ("Retrying", True)
+        secrets["url"] = receiver.url
+        clock.advance(5)
+        left = await tell(left, {"team": notifier}.__getitem__, START, clock)
+        assert left[0].deliveries[0].state == DeliveryState.SENT
 
 
 async def test_a_receiver_that_is_not_there_is_retried_later() -> None:
@@ -159,7 +203,10 @@ async def test_webhooks_are_signed_and_attempts_have_one_id() -> None:
         notifier = made(type="webhook", url_secret="url", signing_secret="key")(
             {"url": receiver.url, "key": SIGNING_KEY}
         )
-        await deliver(NOTE, {"team": notifier}, (), SystemClock())
+        clock = ManualClock(START)
+        left = await tell(owes("team", clock=clock), {"team": notifier}.__getitem__, START, clock)
+        clock.advance(5)
+        await tell(left, {"team": notifier}.__getitem__, START, clock)
         for delivery in receiver.deliveries:
             document = Verifier(SIGNING_KEY).verify(delivery.body.decode(), delivery.headers)
             assert document == json.loads(delivery.body)

@@ -17,7 +17,7 @@ from tests.docs.transcript import Step, matches, steps_of
 
 SHOWN_FOLDER = "/home/me/slipway"  # what pages show for the checkout's folder
 PORTS = ("7071", "8085")  # what pages show for the server's port, and for a port of the reader's own
-REACHABLE = ("examples", "schemas")
+REACHABLE = ("examples", "infra", "schemas")
 START_TIMEOUT_S = 30.0
 STEP_TIMEOUT_S = 240.0  # the demo resolves and installs an environment, on a busy machine
 RECEIVER = "receiver.py"  # what pages start in the background, which listens on the second port

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import aiohttp
 import pytest
 
 from shared.events.types import MODEL_REGISTERED
+from tests.doubles.cosmos.charges import Throughput
 from tests.doubles.faults import Rates
 from tests.scenarios.azure_fleet import COSMOS, EVENT_GRID, STORAGE, AzureFleet, azure_fleet
 from tests.scenarios.local_host import wait_until
@@ -23,8 +25,9 @@ from tests.scenarios.rest import create_upload, listed, numbers, register, send,
 from tests.scenarios.test_instances import LEAN, seed_of_this_run
 
 MODELS = 20  # of each way
+RU_PER_S = 400
 FAULTS = Rates(reset_before=0.02, reset_after=0.02, hang=0.01, server_error=0.02, throttled=0.02, precondition=0.02)
-LOUD_FAULTS = Rates(reset_before=0.04, reset_after=0.04, server_error=0.06, throttled=0.06, precondition=0.06)
+LOUD_FAULTS = Rates(reset_before=0.02, reset_after=0.02, server_error=0.04, throttled=0.04, precondition=0.04)
 QUICK = {**LEAN, "SLIPWAY_UPLOAD_SETTLE_S": "0.2", "SLIPWAY_OUTBOX_GRACE_S": "2"}
 
 
@@ -90,6 +93,29 @@ async def test_four_instances_of_which_some_are_killed_lose_and_double_nothing(t
             azure.fleet.kill(victim)
         await azure.fleet.start("five")
         await check_world(azure, receiver, await working)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_load_beyond_the_throughput_is_told_to_come_again_and_all_of_it_gets_through(tmp_path: Path) -> None:
+    """Every answer takes 5 to 40 ms, and Cosmos DB has 400 RU/s, some tenth of what this load could use."""
+    seed = seed_of_this_run()
+    async with azure_fleet(tmp_path, seed, **QUICK) as azure, receiving() as receiver:
+        for proxy in azure.proxies.values():
+            proxy.latency_s = (0.005, 0.040)
+        azure.cosmos.throughput = Throughput(RU_PER_S)
+        await azure.fleet.start("one", "two")
+        await azure.subscribe("all", receiver.url)
+        began = time.monotonic()
+        promises = await push_and_drop(azure, random.Random(seed), models=60)
+        await check_world(azure, receiver, promises)
+        elapsed_s = time.monotonic() - began
+        asked, throttled = azure.cosmos.requests.total(), azure.cosmos.throttled
+        used_ru = sum(azure.cosmos.request_units.values())
+        print(f"{used_ru:.0f} RU in {elapsed_s:.0f} s; {throttled} of {asked} requests were told to come again")
+        assert throttled > 0, "it was more than the throughput"
+        assert throttled < asked / 2, "who was told to come again did not ask at once, over and over"
+        assert used_ru <= RU_PER_S * (elapsed_s + 2), "the throughput was kept"
 
 
 @pytest.mark.slow

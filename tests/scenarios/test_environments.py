@@ -14,6 +14,7 @@ import pytest
 from shared.api.dispatch import answer
 from shared.api.message import ApiRequest
 from shared.bootstrap import ControlPlane
+from shared.controllers.overdue import enqueue_overdue
 from shared.ports import ResourceQuery
 from shared.resources.base import Resource, ResourceKey
 from shared.resources.sync import Provenance
@@ -134,7 +135,7 @@ async def test_the_same_environment_is_built_once_however_it_is_written(
 async def test_twenty_who_ask_at_once_build_once(plane: ControlPlane) -> None:
     files = {f"{n}.yml": f"name: e{n}\npip: [alpha, beta]\n" for n in range(20)}
     await declare(plane, files)
-    await plane.loop.enqueue_overdue(["environment"])
+    await enqueue_overdue(plane.loop, plane.deps, ["environment"])
     await settle(plane, workers=8)
     found = await until_ended(plane, *(f"e{n}:1" for n in range(20)))
     assert {one.status["phase"] for one in found} == {"Succeeded"}

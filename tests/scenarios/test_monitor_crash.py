@@ -10,11 +10,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
+from tests.doubles.webhook_receiver import Received, webhook_receiver
 from tests.scenarios.local_host import LocalHost, running, wait_until
 from tests.scenarios.rest import get
 from tests.scenarios.test_endpoints import base, deployment
 from tests.scenarios.test_monitor_commands import stopped
+from tests.scenarios.test_monitor_notifications import OPS, SIGNING_KEY
 from tests.scenarios.test_monitor_runs import COLLECTOR, MONITOR, REFERENCE
 from tests.scenarios.test_registry_commands import slipway
 
@@ -22,22 +25,22 @@ LINES = 100_000  # the statistics take seconds
 DRIFT = "Microsoft.MachineLearningServices.DatasetDriftDetected"
 
 
-def collect(data_dir: Path) -> None:
+def collect(data_dir: Path, count: int = LINES) -> None:
     """Write what a deployment would have collected this hour, far from the baseline."""
     now = datetime.now(UTC)
     folder = data_dir / "collected" / "live" / "blue" / "model_inputs" / f"{now:%Y/%m/%d/%H}"
     folder.mkdir(parents=True)
     with (folder / "instance.jsonl").open("w") as file:
-        for number in range(LINES):
+        for number in range(count):
             line = {"specversion": "1.0", "id": f"id-{number}", "time": now.isoformat(), "correlationid": f"c{number}"}
             file.write(json.dumps({**line, "data": [{"a": number % 17 + 50, "b": number % 5}]}) + "\n")
 
 
-async def declared(host: LocalHost, folder: Path) -> None:
+async def declared(host: LocalHost, folder: Path, monitor: str = MONITOR) -> None:
     """An endpoint, its deployment, the baseline and the monitor."""
     folder.mkdir()
     rows = "\n".join(json.dumps({"a": number % 17, "b": number % 5}) for number in range(1000))
-    monitored = {"baseline.jsonl": rows, "baseline.yml": REFERENCE, "monitor.yml": MONITOR}
+    monitored = {"baseline.jsonl": rows, "baseline.yml": REFERENCE, "monitor.yml": monitor}
     blue = {"blue.yml": deployment("blue", "model: azureml:diabetes@latest\n" + COLLECTOR)}
     for name, content in {**base(), **blue, **monitored}.items():
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -97,10 +100,7 @@ async def test_a_canceled_run_ends_and_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_each_minute_has_one_run_whenever_the_control_plane_is_killed(tmp_path: Path) -> None:
     async with running(tmp_path / "data") as host, stopped(tmp_path / "data" / "endpoints"), host.client() as http:
-        await declared(host, tmp_path / "declared")
-        monitor = tmp_path / "declared" / "monitor.yml"
-        monitor.write_text(monitor.read_text().replace("frequency: day", "frequency: minute"))
-        await slipway(host, "apply", "-f", str(tmp_path / "declared"))
+        await declared(host, tmp_path / "declared", MONITOR.replace("frequency: day", "frequency: minute"))
 
         async def started() -> list[str]:
             return [one["due_at"] for one in (await get(http, "/api/monitor-runs"))["items"]]
@@ -115,3 +115,31 @@ async def test_each_minute_has_one_run_whenever_the_control_plane_is_killed(tmp_
         times = await started()
         assert len(times) == len(set(times)), times
         assert all(time.endswith(":00Z") for time in times)
+
+
+async def test_what_is_owed_when_the_control_plane_is_killed_is_told_after_the_restart(tmp_path: Path) -> None:
+    ops = {**OPS, "url_secret": "url", "signing_secret": "key"}
+    environ = {"SLIPWAY_NOTIFIERS": json.dumps([ops]), "SLIPWAY_NOTIFIER_SECRET_KEY": SIGNING_KEY}
+    async with webhook_receiver() as receiver, stopped(tmp_path / "data" / "endpoints"):
+        answer, receiver.answer = receiver.answer, busy
+        environ["SLIPWAY_NOTIFIER_SECRET_URL"] = receiver.url
+        async with running(tmp_path / "data", **environ) as host, host.client() as http:
+            await declared(host, tmp_path / "declared", MONITOR + "  alert_notification: {notifiers: [ops]}\n")
+            collect(tmp_path / "data", 1000)
+            run_id = await begin(http)
+            await receiver.until(lambda: len(receiver.deliveries) > 0)
+            host.kill()
+            receiver.answer = answer
+            await host.restart()
+            await receiver.until(lambda: len(receiver.accepted_ids) > 0)
+
+            async def sent() -> bool:
+                found = await get(http, f"/api/monitor-runs/{run_id}")
+                return bool(found["run"]["conditions"][0]["status"] == "True")
+
+            await wait_until(sent, 150, "it is known that everybody was told", poll_s=0.2)
+        assert len({one.headers["webhook-id"] for one in receiver.deliveries}) == 1
+
+
+async def busy(received: Received) -> web.Response:
+    return web.Response(status=503)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from contextlib import suppress
 
@@ -144,9 +145,12 @@ CASES = [
 ]
 
 
+generated = functools.cache(json_schemas.generate)
+
+
 @pytest.mark.parametrize("document", CASES)
 def test_the_json_schema_and_the_loader_agree(document: dict[str, object]) -> None:
-    schema = json_schemas.generate()["model.schema.json"]
+    schema = generated()["model.schema.json"]
     jsonschema.Draft202012Validator.check_schema(schema)
     by_schema = jsonschema.Draft202012Validator(schema).is_valid(document)
     try:

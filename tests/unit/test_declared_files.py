@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (a mistake is a line of the table)
 from __future__ import annotations
 
+import functools
 from contextlib import suppress
 from typing import Any
 
@@ -237,9 +238,12 @@ def test_a_chain_of_files_ends() -> None:
         load(files, "0.yml")
 
 
+generated = functools.cache(json_schemas.generate)
+
+
 @pytest.mark.parametrize("form", [form for form in FORMS.values()], ids=lambda form: form.name)
 def test_a_forms_json_schema_is_one_and_its_examples_are_valid(form: Any) -> None:
-    schema = json_schemas.generate()[f"{form.name}.schema.json"]
+    schema = generated()[f"{form.name}.schema.json"]
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["examples"]
     for example in schema["examples"]:

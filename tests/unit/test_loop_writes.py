@@ -11,6 +11,7 @@ import pytest
 from shared.adapters.local.clock import ManualClock
 from shared.bootstrap import ControlPlane
 from shared.controllers.loop import RENEW_S, Loop
+from shared.controllers.overdue import enqueue_overdue
 from shared.ports import RecordQuery
 from shared.resources.base import ResourceKey
 from tests.doubles.kept_queue import KeptQueue
@@ -88,11 +89,12 @@ async def test_a_message_that_came_twice_does_not_double_the_chain_for_long(
 async def test_a_chain_that_was_lost_is_begun_anew_by_the_timer(world: tuple[ControlPlane, Loop, KeptQueue]) -> None:
     plane, loop, queue = world
     queue.taken()
-    assert await loop.enqueue_overdue([KEY.kind]) == 0  # its time has not come
+    assert await enqueue_overdue(loop, plane.deps, [KEY.kind]) == 0  # its time has not come
     clock: Any = ManualClock(plane.deps.clock.now())
     clock.advance(RENEW_S + 1)
-    late = Loop(replace(plane.deps, queue=queue, clock=clock))
-    assert await late.enqueue_overdue([KEY.kind]) == 1
+    deps = replace(plane.deps, queue=queue, clock=clock)
+    late = Loop(deps)
+    assert await enqueue_overdue(late, deps, [KEY.kind]) == 1
     before = await writes(plane)
     for body in queue.taken():
         await late.work(body, "m")

@@ -8,11 +8,12 @@ from typing import Any
 from pydantic import Field
 
 from shared.monitors.schedule import next_due
-from shared.resources.base import Document, Resource
+from shared.resources.base import Condition, Document, Resource
 from shared.resources.monitor import MonitorDeclaration
 from shared.resources.monitor_result import Verdict
 from shared.resources.monitor_run import MonitorRunPhase, MonitorRunSpec, MonitorRunStatus, RunReason
 from shared.resources.monitor_status import MonitorStatus
+from shared.resources.notification import OwedNotification
 
 
 class MonitorSchedule(Document):
@@ -56,6 +57,8 @@ class MonitorRun(Document):
     due_at: datetime = Field(description="what its windows look back from")
     error: str = Field(description="why there is no result")
     log_tail: list[str] = Field(description="the last lines of its progress")
+    conditions: list[Condition] = Field(description="NotificationsSent: whether everybody was told, and why not")
+    notifications: list[OwedNotification] = Field(description="what people are told of it, and whom that has reached")
     started_at: datetime | None
     finished_at: datetime | None
     created_at: datetime
@@ -75,11 +78,27 @@ class MonitorRun(Document):
             due_at=spec.due_at,
             error=status.error,
             log_tail=status.log_tail,
+            conditions=status.conditions,
+            notifications=status.notifications,
             started_at=status.started_at,
             finished_at=status.finished_at,
             created_at=resource.created_at,
             created_by=resource.created_by,
         )
+
+
+class BackfillRequest(Document):
+    """Which times are run."""
+
+    from_: datetime = Field(alias="from", description="the first time, included; UTC without an offset")
+    to: datetime | None = Field(default=None, description="the last time, included; left out, now")
+    notify: bool = Field(default=False, description="whether breaches are events, and people are told")
+
+
+class MonitorBackfill(Document):
+    """The runs of a backfill."""
+
+    runs: list[MonitorRun] = Field(description="one for each time of the trigger, the oldest first")
 
 
 class MonitorRunFound(Document):

@@ -24,7 +24,12 @@ from shared.ports import DesiredDeployment, DesiredEndpoint
 from shared.resources.iot_edge_compute import IotEdgeCompute
 
 _MODULE = "properties.reported.modules.{module}"
-_ENDED = ("backoff", "failed", "unhealthy")  # runtimeStatus of modules that do not stay up (edgeAgent's own words)
+_ENDED = (
+    "backoff",
+    "dead",
+    "failed",
+    "unhealthy",
+)  # runtimeStatus of modules that do not stay up (edgeAgent's own words)
 
 
 def base(compute: IotEdgeCompute, password: str) -> Configuration | None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from shared.monitoring.column_types import ColumnType
 from shared.monitoring.readers.jsonl import batch_of, blocks, column_type, objects
 from shared.monitoring.readers.reader import BATCH_ROWS, Reading, existing
+from shared.resources.monitor_request import DataFile
 
 TIME, CORRELATION = "time", "correlationid"
 
@@ -24,8 +25,8 @@ class CollectedReader:
 
     columnar = False
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, file: DataFile) -> None:
+        self._path, self._begins = file.path, file.begins
         first = next(self.batches(None, Reading()), None)
         names = [] if first is None else [one for one in first.schema.names if one not in (TIME, CORRELATION)]
         self._schema = {name: column_type(first.column(name)) for name in names} if first is not None else {}
@@ -50,7 +51,10 @@ class CollectedReader:
             for block in blocks(file):
                 for line in objects(block.splitlines(), reading):
                     if _is_new(line, reading):
-                        yield from _rows_of(line, reading)
+                        found = _rows_of(line, reading)
+                        if self._begins is not None and found and found[0][TIME] < self._begins:
+                            reading.counts.late_rows += len(found)
+                        yield from found
 
 
 def _is_new(line: Mapping[str, Any], reading: Reading) -> bool:

@@ -12,6 +12,7 @@ from shared.errors import Invalid
 from shared.monitoring.column_types import ColumnType
 from shared.monitoring.readers.reader import Reading, existing
 from shared.monitoring.readers.typed_text import type_of_texts, typed
+from shared.resources.monitor_request import DataFile
 
 BLOCK_BYTES = 4 * 2**20
 CORRECTED = (("$aml_dc_scoring_timestamp", "time"), ("$aml_dc_correlation_id", "correlationid"))
@@ -22,8 +23,8 @@ class CsvReader:
 
     columnar = False
 
-    def __init__(self, path: str, delimiter: str = ",") -> None:
-        self._path, self._delimiter = path, delimiter
+    def __init__(self, file: DataFile) -> None:
+        self._path, self._delimiter = file.path, file.delimiter
         first = next(self._open(Reading()), None)
         self._names = first.schema.names if first is not None else []
         self._schema = {name: type_of_texts(first.column(name)) for name in self._names} if first is not None else {}

@@ -13,6 +13,7 @@ import pyarrow.json as pajson
 from shared.monitoring.column_types import ColumnType, type_of
 from shared.monitoring.readers.reader import Reading, existing
 from shared.monitoring.readers.typed_text import type_of_texts
+from shared.resources.monitor_request import DataFile
 
 BLOCK_BYTES = 4 * 2**20
 MAX_LINE_BYTES = 64 * 2**20  # what is longer is no line of data
@@ -23,8 +24,8 @@ class JsonLinesReader:
 
     columnar = False
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, file: DataFile) -> None:
+        self._path = file.path
         first = next(self.batches(None, Reading()), None)
         self._schema = {} if first is None else {name: column_type(first.column(name)) for name in first.schema.names}
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from shared.errors import Invalid
 from shared.monitoring.column_types import ColumnType, type_of
 from shared.monitoring.readers.reader import BATCH_ROWS, Reading, existing
+from shared.resources.monitor_request import DataFile
 
 WHOLE_ROWS = 131_072  # of a file that is read in one batch: its columns are sorted once
 
@@ -20,12 +21,13 @@ class ParquetReader:
 
     columnar = True
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, file: DataFile) -> None:
+        path = file.path
         self._path, self._local = path, threading.local()
         try:
             with pa.OSFile(str(existing(path))) as source:
-                file = pq.ParquetFile(source)
-                self._metadata, self._arrow = file.metadata, file.schema_arrow
+                opened = pq.ParquetFile(source)
+                self._metadata, self._arrow = opened.metadata, opened.schema_arrow
         except pa.ArrowInvalid as error:
             raise Invalid(
                 f"{path} is not a Parquet file: {error}", remedy="name a Parquet file, or its format"

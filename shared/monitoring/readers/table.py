@@ -23,8 +23,7 @@ SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".jsonl": "j
 def reader_of(file: DataFile) -> Reader:
     """A reader of the file's format. Raises NotFound, and Invalid for a file that is not of it."""
     module, name = FORMATS[file.format]
-    more = (file.delimiter,) if file.format == "csv" else ()
-    made: Reader = getattr(importlib.import_module(f"shared.monitoring.readers.{module}"), name)(file.path, *more)
+    made: Reader = getattr(importlib.import_module(f"shared.monitoring.readers.{module}"), name)(file)
     return made
 
 

@@ -92,6 +92,14 @@ def test_collected_requests_become_rows(tmp_path: Path) -> None:
     assert list(Rows(data).schema) == ["a", "s"]
 
 
+def test_rows_of_an_earlier_hour_than_their_file_are_late_and_count(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text("\n".join([_line(0, [{"a": 1.0}, {"a": 2.0}]), _line(1, [{"a": 3.0}])]))
+    file = DataFile(path=str(path), format="collected", begins=DAY + timedelta(hours=1))
+    found, counts = _read(DataSet(files=[file]), "a")
+    assert (len(found), counts.rows, counts.late_rows) == (3, 3, 2)
+
+
 def test_a_line_that_two_files_hold_counts_once(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_text(_line(0, [{"a": 1.0}]))

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.monitors.alerting import Observation, decide, decide_all, severity_of
-from shared.resources.alerts import ALERT_TRANSITIONS, AlertPhase, AlertPolicy, AlertState, Severity
+from shared.monitors.alerting import ITSELF, Judged, Observation, decide, decide_all, severity_of
+from shared.resources.alerts import ALERT_TRANSITIONS, AlertPhase, AlertPolicy, AlertState, Announcement, Severity
 from shared.resources.monitor_result import FeatureResult, MetricValue, MonitorResult, SignalResult, Verdict
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -25,7 +25,8 @@ def told(runs: str, policy: AlertPolicy, every_h: int = 24) -> list[str]:
     state, found = AlertState(), []
     for number, code in enumerate(runs):
         verdict, severity = CODES[code]
-        seen = Observation(f"r-{number}", NOON + timedelta(hours=every_h * number), verdict, severity)
+        at = NOON + timedelta(hours=every_h * number)
+        seen = Observation(Judged(f"r-{number}", at, at, at), verdict, severity)
         decision = decide(state, seen, policy)
         if decision.state.phase != state.phase:
             assert decision.state.phase in ALERT_TRANSITIONS[state.phase]
@@ -89,9 +90,49 @@ def test_how_bad_a_breach_is(value: float, threshold: float, direction: str, uni
     assert severity_of(signal(), 2.0) == Severity.NONE
 
 
+def run(name: str, due_h: int, asked_h: int | None = None) -> Judged:
+    """One that is judged now, was asked for at `asked_h` and looks back from `due_h`."""
+    hours = [timedelta(hours=h) for h in (30, due_h if asked_h is None else asked_h, due_h)]
+    return Judged(name, *(NOON + each for each in hours))
+
+
+def test_of_runs_at_once_one_announces() -> None:
+    first = decide(AlertState(), Observation(run("a", 0), *CODES["w"]), AlertPolicy())
+    assert first.announcement == Announcement.RAISED
+    beside = decide(first.state, Observation(run("b", 1, asked_h=29), *CODES["w"]), AlertPolicy())
+    assert (beside.announcement, beside.state.breaches) == (None, 2)
+    later = decide(beside.state, Observation(run("c", 2, asked_h=31), *CODES["w"]), AlertPolicy())
+    assert later.announcement == Announcement.REPEATED
+
+
+def test_a_run_of_an_earlier_time_changes_nothing() -> None:
+    first = decide(AlertState(), Observation(run("a", 24), *CODES["w"]), AlertPolicy())
+    late = decide(first.state, Observation(run("b", 23), *CODES["h"]), AlertPolicy())
+    assert (late.announcement, late.state) == (None, first.state)
+
+
+BREACH = MetricValue(metric="m", value=1, threshold=0.1, verdict=Verdict.BREACHED)
+
+
+def result(*metrics: MetricValue, reason: str = "") -> MonitorResult:
+    one = signal(*metrics) if metrics else SignalResult(name="s", type="data_drift", reason=reason)
+    return MonitorResult(monitor="m", run_id="r", created_at=NOON, signals=[one])
+
+
 def test_only_signals_that_alert_are_judged() -> None:
-    breach = MetricValue(metric="m", value=1, threshold=0.1, verdict=Verdict.BREACHED)
-    result = MonitorResult(monitor="m", run_id="r", created_at=NOON, signals=[signal(breach)])
-    assert decide_all({}, result, (), NOON, AlertPolicy()) == {}
-    found = decide_all({"gone": AlertState()}, result, ("s", "t"), NOON, AlertPolicy())
-    assert {name: one.state.phase for name, one in found.items()} == {"s": AlertPhase.FIRING}
+    assert set(decide_all({}, run("r", 0), result(BREACH), (), AlertPolicy())) == {ITSELF}
+    found = decide_all({"gone": AlertState()}, run("r", 0), result(BREACH), ("s", "t"), AlertPolicy())
+    assert {name: one.state.phase for name, one in found.items()} == {"s": AlertPhase.FIRING, ITSELF: AlertPhase.QUIET}
+
+
+def test_a_run_that_fails_is_announced_until_one_ends_well_and_keeps_what_is_known_of_signals() -> None:
+    policy = AlertPolicy(cool_down_s=1e9, minimum_severity=Severity.CRITICAL)
+    before = {"s": AlertState(phase=AlertPhase.FIRING, severity=Severity.CRITICAL)}
+    first = decide_all(before, run("a", 0), None, (), policy)
+    assert (first[ITSELF].announcement, first["s"].state) == (Announcement.RAISED, before["s"])
+    states = {name: one.state for name, one in first.items()}
+    second = decide_all(states, run("b", 1, asked_h=31), result(reason="no common columns"), ("s",), policy)
+    assert second[ITSELF].announcement is None
+    assert second["s"].announcement is None
+    states = {name: one.state for name, one in second.items()}
+    assert decide_all(states, run("c", 2, asked_h=31), result(BREACH), (), policy)[ITSELF].announcement == "Resolved"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from shared.monitors.schedule import latest_due, missed
+from shared.monitors.schedule import due_times, latest_due
 from shared.monitors.scheduling import decide_start, scheduled_run_id
 from shared.resources.monitor_status import MonitorStatus
 from shared.resources.schedule import Trigger
@@ -72,5 +72,5 @@ def test_the_latest_is_the_last_of_all(expression: str, start_min: int, length_m
     trigger = TRIGGERS.validate_python({"type": "cron", "expression": expression})
     begin = APPLIED + timedelta(minutes=start_min, seconds=30)
     end = begin + timedelta(minutes=length_min)
-    every = missed(trigger, begin, end, 10_000)
+    every = due_times(trigger, begin, end, 10_000)
     assert latest_due(trigger, begin, end) == (every[-1] if every else None)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from shared.errors import Invalid
 from shared.monitors.collected_layout import folders_of, is_needed
-from shared.monitors.schedule import missed, next_due
+from shared.monitors.schedule import due_times, next_due
 from shared.monitors.windows import Window, production_window, reference_window
 from shared.resources.monitor_data import DataWindow
 from shared.resources.schedule import Trigger
@@ -94,8 +94,8 @@ def test_an_unknown_zone_and_a_day_that_never_comes_are_refused() -> None:
         next_due(trigger(type="cron", expression="0 0 31 2 *"), at("2026-11-01T00:00"))
 
 
-def test_missed_times_are_bounded() -> None:
-    times = missed(daily(), at("2026-11-01T12:00"), at("2026-11-20T12:00"), 3)
+def test_due_times_are_bounded() -> None:
+    times = due_times(daily(), at("2026-11-01T12:00"), at("2026-11-20T12:00"), 3)
     assert times == [at("2026-11-02T00:00"), at("2026-11-03T00:00"), at("2026-11-04T00:00")]
 
 
@@ -175,3 +175,21 @@ def test_which_files_a_window_needs(path: str, needed: bool) -> None:
 def test_folders_reach_over_midnight() -> None:
     window = Window(at("2026-12-31T23:30"), at("2026-12-31T23:45"))
     assert list(folders_of(window)) == ["2026/12/31", "2027/01/01"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "cron", "expression": "0 6 * * *"},
+        {"type": "recurrence", "frequency": "day", "interval": 2},
+        {"type": "recurrence", "frequency": "hour", "interval": 36},
+    ],
+)
+def test_times_before_the_start_are_those_that_would_have_been(said: dict[str, Any]) -> None:
+    early = {**said, "start_time": "2026-11-01T06:00:00"}
+    late = {**said, "start_time": "2026-11-19T06:00:00", "end_time": "2026-11-20T00:00:00"}
+    span = (at("2026-11-05T12:00"), at("2026-11-15T12:00"), 100)
+    expected = due_times(TRIGGER.validate_python(early), *span)
+    assert len(expected) >= 5
+    assert due_times(TRIGGER.validate_python(late), *span, bounded=False) == expected
+    assert due_times(TRIGGER.validate_python(late), *span) == []
