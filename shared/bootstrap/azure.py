@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from shared.adapters.azure.aci_groups import group_targets
 from shared.adapters.azure.acr_images import AcrImageBuilder
 from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
@@ -54,6 +55,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
             NoTarget(),
             lambda cluster: AksLogins(cluster, credential, arm, scope=scope),
             lambda: EntraHubTokens(credential),
+            group_targets(credential),
         ),
         NoCredentials(),
         clock,

@@ -23,6 +23,7 @@ from shared.ports import (
     ModelSource,
     Notifier,
 )
+from shared.resources.aci_compute import AciCompute
 from shared.resources.compute import AnyCompute, Cluster, KubernetesCompute
 from shared.resources.git_repository import GitRepository
 from shared.resources.iot_edge_compute import IotEdgeCompute
@@ -90,14 +91,17 @@ def targets(
     own: DeploymentTarget,
     aks: Callable[[str], LoginSource] | None,
     hub_tokens: Callable[[], HubTokens] | None,
+    aci: Callable[[AciCompute], DeploymentTarget] | None = None,
 ) -> TargetsByCompute:
     """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id, `hub_tokens`
-    tokens of the installation's identity for IoT hubs."""
+    tokens of the installation's identity for IoT hubs, `aci` targets of container groups by that identity."""
 
     def opener(compute: AnyCompute) -> Callable[[], DeploymentTarget]:
         def open_target() -> DeploymentTarget:
             if isinstance(compute, IotEdgeCompute):
                 return _edge_target(compute, hub_tokens)
+            if isinstance(compute, AciCompute):
+                return _group_target(compute, aci)
             return _cluster_target(compute, aks)
 
         return open_target
@@ -127,6 +131,13 @@ def _edge_target(compute: IotEdgeCompute, hub_tokens: Callable[[], HubTokens] | 
         HubClient(compute.hub, tokens, compute.certificate_authority),
         lambda: secret_of(variable, f"the password of {compute.name}'s registry"),
     )
+
+
+def _group_target(compute: AciCompute, aci: Callable[[AciCompute], DeploymentTarget] | None) -> DeploymentTarget:
+    if aci is None:
+        remedy = "run Slipway on Azure, or name a cluster or this machine"
+        raise NotSupported(f"{compute.name} is reached by an identity on Azure", remedy=remedy)
+    return aci(compute)
 
 
 def _cluster_target(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> DeploymentTarget:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, field_validator
 
+from shared.resources.aci_compute import AciCompute
 from shared.resources.base import Document
 from shared.resources.iot_edge_compute import COMPUTE_PATTERN, IotEdgeCompute
 
@@ -99,6 +100,6 @@ class AksCompute(_Cluster):
 
 
 Cluster = KubernetesCompute | AksCompute
-AnyCompute = KubernetesCompute | AksCompute | IotEdgeCompute
+AnyCompute = KubernetesCompute | AksCompute | IotEdgeCompute | AciCompute
 Compute = Annotated[AnyCompute, Field(discriminator="type")]
 COMPUTES: TypeAdapter[AnyCompute] = TypeAdapter(Compute)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from shared.adapters.local.builds import LocalBuilds, Made, Say
+from shared.adapters.local.job_runner import LocalJobRunner
 from shared.adapters.local.statistics import calculate, chunks_of, fetched, names_of, work_folder
 from shared.errors import Permanent
 from shared.ports import DataProfileProgress, DataProfileRequest, StoredProfile
@@ -24,6 +25,7 @@ class LocalDataProfiler:
         self._folder = folder.resolve()
         self._timeout_s = timeout_s
         self._builds = LocalBuilds(self._folder)
+        self._jobs = LocalJobRunner(self._folder / "jobs")
         self._stored: dict[str, StoredProfile] = {}  # what came out of readings that nobody has looked at yet
 
     async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
@@ -51,7 +53,7 @@ class LocalDataProfiler:
             )
             paths = [work / name for name in ("data.json", "baseline.sketch", "profile.json")]
             paths[0].write_text(data.model_dump_json())
-            await calculate(WORKER, paths, self._timeout_s, names_of(table, files))
+            await calculate(self._jobs, asked.profile_id, WORKER, paths, self._timeout_s, names_of(table, files))
             profile = DataProfile.model_validate_json(paths[2].read_bytes())
             if len(profile.columns) > MAX_COLUMNS:
                 raise Permanent(f"it has {len(profile.columns)} columns, at most {MAX_COLUMNS} are profiled")

@@ -9,6 +9,7 @@ from pathlib import Path
 from shared.adapters.local.builds import LocalBuilds, Made, Say
 from shared.adapters.local.component_process import ComponentProcess
 from shared.adapters.local.data_profiler import LocalDataProfiler
+from shared.adapters.local.job_runner import LocalJobRunner
 from shared.adapters.local.statistics import calculate, fetch, fetched, tidy, work_folder
 from shared.errors import Permanent
 from shared.monitors.assets import data_sets
@@ -30,6 +31,7 @@ class LocalMonitorRunner:
         self._collected = collected.resolve()
         self._timeout_s = timeout_s
         self._builds = LocalBuilds(self._folder)
+        self._jobs = LocalJobRunner(self._folder / "jobs")
         self._profiler = LocalDataProfiler(folder / "profiles", timeout_s)
 
     async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
@@ -46,6 +48,7 @@ class LocalMonitorRunner:
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner."""
         await self._builds.cancel(monitor_run_id)
+        await self._jobs.remove(monitor_run_id)
         tidy(self._folder, monitor_run_id)
 
     async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
@@ -63,7 +66,8 @@ class LocalMonitorRunner:
                 if signal.name in asked.components:
                     await self._run_component(asked, signal, work, say)
             (work / "request.json").write_text(request.model_dump_json())
-            await calculate(WORKER, [work / "request.json", work / "result.json"], self._timeout_s, {})
+            paths = [work / "request.json", work / "result.json"]
+            await calculate(self._jobs, asked.request.run_id, WORKER, paths, self._timeout_s, {})
             say("calculated")
             return Made((work / "result.json").read_text(), 0)
 

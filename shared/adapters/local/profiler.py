@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import shutil
-import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from shared.adapters.local.builds import LocalBuilds, Made, Say
+from shared.adapters.local.job_following import WORKER_ENVIRON, followed
+from shared.adapters.local.job_runner import LocalJobRunner
 from shared.adapters.local.profile_worker import REQUEST, RESULT
 from shared.errors import Invalid, Permanent
-from shared.packaging.server_packages import ROOT, server_path
-from shared.ports import ProfileProgress, ProfileRequest
+from shared.packaging.server_packages import server_path
+from shared.ports import JobReason, JobSpec, ProfileProgress, ProfileRequest
 from shared.resources.profile import ProfileResult, ProfileState
 
 WORKER = "shared.adapters.local.profile_worker"
@@ -34,6 +34,7 @@ class LocalProfiler:
         self._folder = folder.resolve()
         self._index_url = index_url
         self._builds = LocalBuilds(self._folder)
+        self._jobs = LocalJobRunner(self._folder / "jobs")
 
     async def advance(self, request: ProfileRequest, run_id: str) -> ProfileProgress:
         """See ModelProfiler."""
@@ -50,6 +51,7 @@ class LocalProfiler:
     async def cancel(self, profile_id: str) -> None:
         """See ModelProfiler."""
         await self._builds.cancel(profile_id)
+        await self._jobs.remove(profile_id)  # of a control plane that was killed
         shutil.rmtree(self._folder / profile_id, ignore_errors=True)
 
     async def _profile(self, request: ProfileRequest, say: Say) -> Made:
@@ -92,37 +94,13 @@ class LocalProfiler:
         (work / REQUEST).write_text(json.dumps(document))
 
     async def _work(self, work: Path, say: Say, timeout_s: float) -> None:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", WORKER, str(work), *([str(Path(self._prices).resolve())] if self._prices else [])),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            async with asyncio.timeout(timeout_s + ENDS_WITHIN_S):
-                assert process.stdout is not None
-                async for line in process.stdout:
-                    say(line.decode(errors="replace").rstrip())
-                await process.wait()
-        except TimeoutError as error:
-            raise Permanent(f"the profile did not end within {timeout_s:.0f} s") from error
-        finally:
-            await _ended(process)
-
-
-async def _ended(process: asyncio.subprocess.Process) -> None:
-    """End a worker, which ends its servers; by force when it takes too long."""
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
-    try:
-        async with asyncio.timeout(ENDS_WITHIN_S):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        prices = [str(Path(self._prices).resolve())] if self._prices else []
+        command = (sys.executable, "-m", WORKER, str(work), *prices)
+        limit_s, ending_s = timeout_s + ENDS_WITHIN_S, ENDS_WITHIN_S  # in which it ends its servers
+        spec = JobSpec(work.name, command, environ=WORKER_ENVIRON, timeout_s=limit_s, stop_timeout_s=ending_s)
+        ended = await followed(self._jobs, spec, say)
+        if ended.reason is JobReason.DEADLINE_EXCEEDED:
+            raise Permanent(f"the profile did not end within {timeout_s:.0f} s")
 
 
 async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import sys
 import tempfile
@@ -11,13 +10,15 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from shared.adapters.local.job_following import WORKER_ENVIRON, followed
+from shared.adapters.local.job_runner import LocalJobRunner
 from shared.errors import Permanent
-from shared.packaging.server_packages import ROOT
-from shared.ports import ReadFile
+from shared.ports import JobPhase, JobReason, JobSpec, ReadFile
 from shared.resources.data_profile import DataTable
 from shared.resources.monitor_request import DataFile
 
 CHUNK_BYTES = 2**20
+ENDS_WITHIN_S = 1.0  # statistics have nothing to finish
 
 
 @contextmanager
@@ -69,28 +70,20 @@ def names_of(table: DataTable, files: Sequence[DataFile]) -> dict[str, str]:
     return {file.path: part.file.path for file, part in zip(files, table.parts, strict=True)}
 
 
-async def calculate(module: str, arguments: list[Path], timeout_s: float, names: Mapping[str, str]) -> None:
-    """Run the module to its end. Raises Permanent with what it printed when it does not end well, or not in time; files
-    are called by their `names` there."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *map(str, arguments)),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(timeout_s):
-            printed = (await process.communicate())[0].decode(errors="replace").strip()
-    except TimeoutError as error:
-        raise Permanent(f"the statistics did not end within {timeout_s:.0f} s") from error
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    if process.returncode:
-        for path, name in names.items():
-            printed = printed.replace(path, name)
-        why = printed if process.returncode == 1 else f"the statistics ended with {process.returncode}: {printed}"
+async def calculate(
+    jobs: LocalJobRunner, name: str, module: str, arguments: list[Path], timeout_s: float, names: Mapping[str, str]
+) -> None:
+    """Run the module to its end as the job `name`; one that a control plane that was killed left is ended before.
+    Raises Permanent with what it printed when it does not end well, or not in time; files are called by their `names`
+    there."""
+    command = (sys.executable, "-m", module, *map(str, arguments))
+    spec = JobSpec(name, command, environ=WORKER_ENVIRON, timeout_s=timeout_s, stop_timeout_s=ENDS_WITHIN_S)
+    ended = await followed(jobs, spec)
+    if ended.reason is JobReason.DEADLINE_EXCEEDED:
+        raise Permanent(f"the statistics did not end within {timeout_s:.0f} s")
+    if ended.phase is not JobPhase.SUCCEEDED:
+        printed = ended.log.strip()
+        for path, known_as in names.items():
+            printed = printed.replace(path, known_as)
+        why = printed if ended.exit_code == 1 else f"the statistics failed: {ended.message}: {printed}"
         raise Permanent(why[-2000:] or "the statistics ended without a word")

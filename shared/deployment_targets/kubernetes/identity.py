@@ -24,12 +24,15 @@ def keys_secret(endpoint: DesiredEndpoint, cluster: Cluster) -> Manifest | None:
     """The Secret with the keys as the scoring server reads them; None for an endpoint without keys."""
     if not endpoint.keys:
         return None
-    names = ("primaryKey", "secondaryKey")
-    text = json.dumps(dict(zip(names, endpoint.keys, strict=False)), sort_keys=True)
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
         "metadata": metadata(object_name(endpoint.name), endpoint, cluster.namespace, cluster.owner),
-        "data": {KEYS_FILE: base64.b64encode(text.encode()).decode()},
+        "data": {KEYS_FILE: base64.b64encode(keys_document(endpoint).encode()).decode()},
     }
+
+
+def keys_document(endpoint: DesiredEndpoint) -> str:
+    """The keys as the scoring server reads them."""
+    return json.dumps(dict(zip(("primaryKey", "secondaryKey"), endpoint.keys, strict=False)), sort_keys=True)

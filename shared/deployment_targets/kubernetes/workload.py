@@ -150,9 +150,8 @@ def _container(
     }
 
 
-def _environment(one: DesiredDeployment, endpoint: DesiredEndpoint) -> list[dict[str, str]]:
-    """Sorted by name; Slipway's own cannot be overridden. A `$` is doubled: `$(NAME)` in a value would be expanded
-    (Kubernetes, EnvVar.value)."""
+def server_environment(one: DesiredDeployment, endpoint: DesiredEndpoint) -> dict[str, str]:
+    """The variables of a deployment's server; Slipway's own cannot be overridden. Raises Invalid."""
     faults = tuple(
         Fault(f"{name[:80]!r} is no name or no value of an environment variable", f"/environment_variables/{name[:80]}")
         for name, value in one.environ.items()
@@ -172,8 +171,13 @@ def _environment(one: DesiredDeployment, endpoint: DesiredEndpoint) -> list[dict
         own |= {"AML_APP_ROOT": CODE_PATH, "AZUREML_ENTRY_SCRIPT": one.entry_script}
     if endpoint.keys:
         own["SLIPWAY_SCORING_KEYS_FILE"] = f"{KEYS_PATH}/{KEYS_FILE}"
-    given = {name: value.replace("$", "$$") for name, value in one.environ.items()}
-    return [{"name": name, "value": value} for name, value in sorted({**given, **own}.items())]
+    return {**one.environ, **own}
+
+
+def _environment(one: DesiredDeployment, endpoint: DesiredEndpoint) -> list[dict[str, str]]:
+    """Sorted by name. A `$` is doubled: `$(NAME)` in a value would be expanded (Kubernetes, EnvVar.value)."""
+    found = server_environment(one, endpoint)
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in sorted(found.items())]
 
 
 def _resources(container: ContainerDesired, cluster: Cluster) -> dict[str, Any]:
