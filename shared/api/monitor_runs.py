@@ -10,10 +10,13 @@ from shared.api.documents import monitor_runs as doc
 from shared.api.message import ApiRequest, ApiResponse
 from shared.api.work import looked_at, newest_first
 from shared.bootstrap import ControlPlane
+from shared.errors import Fault, Invalid
 from shared.ports import ResourceQuery, WorkMessage
 from shared.resources.monitor import KIND as MONITOR
 from shared.resources.monitor_run import KIND, MonitorRunStatus
 from shared.resources.search import field_term
+
+FIRST_YEAR, LAST_YEAR = 2000, 9999  # of a backfill
 
 
 async def run_monitor(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
@@ -46,15 +49,19 @@ async def list_monitors(request: ApiRequest, plane: ControlPlane) -> ApiResponse
 async def backfill_monitor(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Begin a run for each time of a monitor's trigger in a span that is over, in order."""
     asked = request.json(doc.BackfillRequest)
-    span = (_utc(asked.from_), _utc(asked.to) if asked.to else plane.deps.clock.now())
-    runs = await plane.monitor_backfills.begin(request.route["name"], *span, asked.notify, request.cause)
+    start, end = _utc(asked.from_, "/from"), _utc(asked.to, "/to") if asked.to else plane.deps.clock.now()
+    runs = await plane.monitor_backfills.begin(request.route["name"], start, end, asked.notify, request.cause)
     for run in [run for run in runs if run.unfinished][:1]:  # each wakes the next; were that lost, the timer does
         await plane.loop.enqueue(WorkMessage(run.key))
     answer = doc.MonitorBackfill(runs=[doc.MonitorRun.of(run) for run in runs])
     return ApiResponse(202, answer.model_dump(mode="json"))
 
 
-def _utc(time: datetime) -> datetime:
+def _utc(time: datetime, pointer: str) -> datetime:
+    """Raises Invalid for times before there were monitors, and for those that no calendar has in UTC."""
+    if not FIRST_YEAR <= time.year < LAST_YEAR:
+        fault = Fault(f"{time.isoformat()} is out of range", pointer, allowed=f"from {FIRST_YEAR} to {LAST_YEAR}")
+        raise Invalid("the body is not valid", faults=(fault,))
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 

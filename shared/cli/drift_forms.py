@@ -23,7 +23,12 @@ def as_table(result: MonitorResult) -> str:
     """A line for each metric that has a threshold, drift first, and what follows in a line."""
     parts = []
     for signal in result.signals:
-        parts += [table(HEADINGS, _rows(signal), empty="no feature was compared"), "", summary(signal), ""]
+        parts += [
+            table(HEADINGS, _rows(signal), empty=signal.reason or "no feature was compared"),
+            "",
+            summary(signal),
+            "",
+        ]
         parts += [
             f"{one.metric}: {_number(one.value)} {one.verdict}" for one in signal.metrics if one.threshold is not None
         ]

@@ -60,7 +60,7 @@ def disable(options: Options, name: str) -> None:
 def _switch(options: Options, name: str, verb: str) -> None:
     with Api(options) as api:
         found = api.call("POST", f"monitors/{segment(name)}/{verb}").document
-    output.show(options, found, f"{name}: {verb}d, next run: {_next(found)}")
+    output.show(options, found, f"{name}: {'next run ' if found['enabled'] else ''}{_next(found)}")
 
 
 @monitor.command("run")
@@ -119,14 +119,19 @@ def runs(options: Options, name: str | None, limit: int) -> None:
 
 @monitor.command("show")
 @click.argument("name")
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Save the last result as a page.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Save the result as a page.")
+@click.option("--run", "run_id", help="Show this run.  [default: the last one that ended well, without backfills]")
 @common_options
-def show(options: Options, name: str, report: Path | None) -> None:
-    """Show what the last run of a monitor that ended well found."""
+def show(options: Options, name: str, report: Path | None, run_id: str | None) -> None:
+    """Show what a run of a monitor found."""
     with Api(options) as api:
         api.get(f"resources/monitor/{segment(name)}")
-        found = _last_result(api, name)
+        found = api.get(f"monitor-runs/{segment(run_id)}") if run_id else _last_result(api, name)
+    if found["run"]["monitor"] != name:
+        raise CliError(f"{run_id} is a run of {found['run']['monitor']}", ExitCode.REFUSED)
     if report is not None:
+        if found["result"] is None:
+            raise CliError(f"{run_id} is {found['run']['phase']}: there is no result", ExitCode.REFUSED)
         from shared.monitors.report_html import report_html
         from shared.resources.monitor_result import MonitorResult
 
@@ -135,12 +140,12 @@ def show(options: Options, name: str, report: Path | None) -> None:
 
 
 def _last_result(api: Api, name: str) -> dict[str, Any]:
-    """Of the newest run of the monitor that ended well. Raises CliError where there is none."""
+    """Of the newest run of the monitor that ended well, backfills aside. Raises CliError where there is none."""
     query: dict[str, Any] = {"monitor": name, "limit": PAGE}
     while True:
         page = api.get("monitor-runs", query)
         for one in page["items"]:
-            if one["phase"] == "Succeeded":
+            if one["phase"] == "Succeeded" and one["reason"] != "Backfill":
                 found: dict[str, Any] = api.get(f"monitor-runs/{segment(one['monitor_run_id'])}")
                 return found
         if page["continuation"] is None:

@@ -52,7 +52,8 @@ class Session:
             (self._folder / name).symlink_to(ROOT / name)
         self._log = (self._folder.parent / "up.log").open("wb")
         command = ["slipway", "up", "--port", self._port[PORTS[0]]]
-        self._up = self._start(command, self._settings, stdout=self._log, stderr=subprocess.STDOUT)
+        settings = {name: self._actual(value) for name, value in self._settings.items()}
+        self._up = self._start(command, settings, stdout=self._log, stderr=subprocess.STDOUT)
         self._shell = self._start(["bash", "--norc", "--noprofile"], {}, stdin=subprocess.PIPE)
         endpoint, deadline = self._folder / ".slipway" / "endpoint.json", time.monotonic() + START_TIMEOUT_S
         while not (endpoint.exists() and "Ctrl-C" in self._greeting()):

@@ -152,6 +152,8 @@ async def test_a_run_that_was_canceled_lets_the_next_one_begin_and_is_run_again(
         ({"from": "2026-01-01"}, "366 runs end at 2026-01-16T05:00:00"),
         ({"from": "2026-11-26T11:01:00", "to": "2026-11-26T11:59:00"}, "does not come in that span"),
         ({"from": "yesterday"}, "/from"),
+        ({"from": "0001-01-01T00:00:00+10:00"}, "out of range"),
+        ({"to": "9999-12-31T23:59:59-10:00"}, "out of range"),
     ],
 )
 async def test_spans_that_cannot_be_run_are_refused(plane: ControlPlane, body: dict[str, Any], words: str) -> None:

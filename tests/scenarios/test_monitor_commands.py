@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -44,6 +45,24 @@ async def test_a_declared_monitor_is_run_and_shown(tmp_path: Path) -> None:
         assert "<svg" in page
         assert "jensen_shannon_distance" in page
         await slipway(host, "monitor", "run", "absent", code=3)
+        await switched_and_filled(host)
+
+
+async def switched_and_filled(host: LocalHost) -> None:
+    """The monitor's trigger is switched off and on, and times that are over are run."""
+    assert "watch: disabled" in (await slipway(host, "monitor", "disable", "watch")).stdout
+    assert "disabled" in (await slipway(host, "monitor", "list")).stdout
+    assert "next run 20" in (await slipway(host, "monitor", "enable", "watch")).stdout
+    await slipway(host, "monitor", "disable", "absent", code=3)
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).strftime("%Y-%m-%d")
+    filled = await slipway(host, "monitor", "backfill", "watch", "--from", yesterday, "-o", "json")
+    runs = json.loads(filled.stdout)["runs"]
+    assert runs[0]["due_at"][:10] == yesterday
+    assert {(one["phase"], one["reason"]) for one in runs} == {("Succeeded", "Backfill")}
+    assert "Breached" in (await slipway(host, "monitor", "show", "watch")).stdout, "of the last run, not of a backfill"
+    shown = await slipway(host, "monitor", "show", "watch", "--run", runs[0]["monitor_run_id"])
+    assert "the production data hold no columns" in shown.stdout
+    assert "Backfill" in (await slipway(host, "monitor", "runs", "watch")).stdout
 
 
 @asynccontextmanager
