@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from shared.rollout.prometheus import arm_counters, read_samples
 from tests.contract.test_kubernetes_target import settled
 from tests.doubles.arm_event_subscriptions import TOKEN, TokenCredential
 from tests.doubles.kubernetes import NAMESPACE, kubernetes_double
-from tests.doubles.tls import loopback_tls
+from tests.doubles.tls import tls_files
 from tests.doubles.webhook_receiver import serving
 from tests.unit.kubernetes.samples import cluster, deployment, endpoint
 
@@ -54,12 +53,10 @@ def kubeconfig(server: str, authority: str) -> dict[str, Any]:
 
 
 async def test_an_aks_cluster_is_reached_by_this_identity(tmp_path: Path) -> None:
-    server, _ = loopback_tls(tmp_path)
-    found = re.search(r"-----BEGIN CERT.*", (tmp_path / "both.pem").read_text(), re.DOTALL)
-    assert found
-    authority = base64.b64encode(found[0].encode()).decode()
+    tls = tls_files(tmp_path)
+    authority = base64.b64encode(tls.certificate.read_bytes()).decode()
     credential = TokenCredential()
-    async with kubernetes_double(server) as double, arm(kubeconfig(double.url, authority)) as url:
+    async with kubernetes_double(tls.server_context()) as double, arm(kubeconfig(double.url, authority)) as url:
         double.tokens = {TOKEN}
         logins = AksLogins(CLUSTER_ID, credential, url)
         target = KubernetesTarget(cluster(), LoginConnection(logins, NAMESPACE), max_age_s=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from shared.errors import Invalid, NotFound, Retryable, Unauthorized
 from shared.ports import DesiredEndpoint, ObservedEndpoint
 from tests.doubles.kubernetes import NAMESPACE, KubernetesDouble, kubernetes_double
 from tests.doubles.kubernetes_controllers import CRASH_LOG
-from tests.doubles.tls import loopback_tls
+from tests.doubles.tls import tls_files
 from tests.unit.kubernetes.samples import cluster, deployment, endpoint, everything, scripted
 
 BLUE = object_name("live", "blue")
@@ -216,15 +217,10 @@ class Logins:
 
 
 async def test_tokens_that_expire_in_the_middle_are_renewed(tmp_path: Path) -> None:
-    import base64
-    import re
-
-    server, _ = loopback_tls(tmp_path)
-    authority = re.search(r"-----BEGIN CERT.*", (tmp_path / "both.pem").read_text(), re.DOTALL)
-    assert authority
-    async with kubernetes_double(server) as double:
+    tls = tls_files(tmp_path)
+    async with kubernetes_double(tls.server_context()) as double:
         double.tokens = {"token-0"}
-        logins = Logins(double, base64.b64encode(authority[0].encode()).decode(), uses=25)
+        logins = Logins(double, base64.b64encode(tls.certificate.read_bytes()).decode(), uses=25)
         target = KubernetesTarget(cluster(), LoginConnection(logins, NAMESPACE), max_age_s=0)
         await settled(target, everything())
         assert logins.number >= 1
