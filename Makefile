@@ -9,6 +9,9 @@ UV_COMPILE := $(UV_LOCK) pyproject.toml
 EXTRA := $(BIN)/python -c "import sys, tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
 	print(*project['optional-dependencies'][sys.argv[1]], sep='\n')"
 
+# Tests start hundreds of processes, and some machines are set to keep no bytecode.
+COMPILE := $(BIN)/python -m compileall -q -j 0 function_app.py functions shared
+
 .PHONY: help demo up test test-slow lint format bench schemas docs lock clean
 
 help:  ## list what can be made
@@ -39,9 +42,11 @@ up: .venv/.local  ## run the control plane on this machine
 	$(BIN)/slipway up
 
 test: .venv/.dev  ## run the tests (unit, contract, functions, scenarios, docs)
+	@$(COMPILE)
 	$(BIN)/pytest -n 3 --dist worksteal -m "not slow"  # of two cores, too: much of it waits for processes
 
 test-slow: .venv/.dev  ## run what takes longer (kill -9 at 200 moments, 2 GB uploads, fuzzing at length)
+	@$(COMPILE)
 	$(BIN)/pytest -m slow --timeout 1800
 
 lint: .venv/.dev  ## ruff, mypy --strict, import rules, stale schemas and lock files
@@ -65,7 +70,7 @@ docs: .venv/.dev  ## run the commands in README.md and docs/
 	$(BIN)/pytest tests/docs
 
 lock: .venv/.dev  ## resolve pyproject.toml into the requirements files again
-	$(UV_COMPILE) -o requirements.txt
+	$(UV_COMPILE) --extra kubernetes -o requirements.txt
 	$(UV_COMPILE) --extra local -c requirements.txt -o requirements-local.txt
 	$(UV_COMPILE) --extra dev -c requirements-local.txt -o requirements-dev.txt
 	$(EXTRA) scoring | $(UV_LOCK) - -o shared/packaging/server.lock

@@ -1,10 +1,31 @@
-"""REST of runs of monitors."""
+"""REST of monitors and their runs."""
 
 import azure.functions as func
 
 from functions import answer
 
 bp = func.Blueprint()
+
+
+@bp.function_name("list_monitors")
+@bp.route("monitors", methods=["GET"])
+async def list_monitors(req: func.HttpRequest) -> func.HttpResponse:
+    """Monitors, and when they run."""
+    return await answer("list_monitors", req)
+
+
+@bp.function_name("enable_monitor")
+@bp.route("monitors/{name}/enable", methods=["POST"])
+async def enable_monitor(req: func.HttpRequest) -> func.HttpResponse:
+    """Let a monitor's trigger start runs."""
+    return await answer("enable_monitor", req)
+
+
+@bp.function_name("disable_monitor")
+@bp.route("monitors/{name}/disable", methods=["POST"])
+async def disable_monitor(req: func.HttpRequest) -> func.HttpResponse:
+    """Let a monitor's trigger start nothing."""
+    return await answer("disable_monitor", req)
 
 
 @bp.function_name("run_monitor")
@@ -17,7 +38,7 @@ async def run_monitor(req: func.HttpRequest) -> func.HttpResponse:
 @bp.function_name("list_monitor_runs")
 @bp.route("monitor-runs", methods=["GET"])
 async def list_monitor_runs(req: func.HttpRequest) -> func.HttpResponse:
-    """Runs of all monitors, newest first."""
+    """Runs of monitors, newest first."""
     return await answer("list_monitor_runs", req)
 
 

@@ -21,6 +21,13 @@ async def look_again(timer: func.TimerRequest) -> None:
     await control_plane().look_again()
 
 
+@bp.function_name("start_monitor_runs")
+@bp.timer_trigger(arg_name="timer", schedule="*/20 * * * * *")
+async def start_monitor_runs(timer: func.TimerRequest) -> None:
+    """Begin the runs of monitors that are due."""
+    await control_plane().start_monitor_runs()
+
+
 @bp.function_name("expire_staged")
 @bp.timer_trigger(arg_name="timer", schedule="0 17 3 * * *")
 async def expire_staged(timer: func.TimerRequest) -> None:

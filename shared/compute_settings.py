@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from shared.errors import Fault, Invalid
-from shared.resources.compute import COMPUTES, Compute
+from shared.resources.compute import COMPUTES, AnyCompute
 
 SETTING = "SLIPWAY_COMPUTES"
 
 
 @cache
-def load_computes(setting: str) -> dict[str, Compute]:
+def load_computes(setting: str) -> dict[str, AnyCompute]:
     """The computes in `setting` (a file's path, or JSON that starts with `[`), by name; {} when it is empty. Raises
     Invalid with every fault; the faults never hold a value."""
     import yaml
@@ -29,7 +31,7 @@ def load_computes(setting: str) -> dict[str, Compute]:
     if not isinstance(entries, list):
         raise Invalid(f"{SETTING} is not a list of computes")
     faults: list[Fault] = []
-    found: dict[str, Compute] = {}
+    found: dict[str, AnyCompute] = {}
     for index, entry in enumerate(entries):
         try:
             one = COMPUTES.validate_python(entry)
@@ -44,7 +46,7 @@ def load_computes(setting: str) -> dict[str, Compute]:
     return found
 
 
-def compute_of(reference: str, computes: dict[str, Compute]) -> Compute | None:
+def compute_of(reference: str, computes: dict[str, AnyCompute]) -> AnyCompute | None:
     """The compute that a declaration names (`azureml:NAME`, NAME, an ARM id's last part); None for "". Raises Invalid
     for one that is not configured, with those that are."""
     name = reference.removeprefix("azureml:").rstrip("/").rpartition("/")[2]
@@ -54,3 +56,14 @@ def compute_of(reference: str, computes: dict[str, Compute]) -> Compute | None:
         known = ", ".join(sorted(computes)) or "none"
         raise Invalid(f"there is no compute {name[:80]!r}", remedy=f"configure it in {SETTING}; configured: {known}")
     return computes[name]
+
+
+def secret_of(variable: str, what: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The value of the environment variable that a compute names for a secret; "" when it names none. Raises Invalid
+    when it is not set."""
+    if not variable:
+        return ""
+    found = environ.get(variable, "")
+    if not found:
+        raise Invalid(f"{what} is not set", remedy=f"set the environment variable {variable} where Slipway runs")
+    return found

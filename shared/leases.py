@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from shared.errors import Conflict, Retryable
@@ -9,6 +13,7 @@ from shared.ports import Clock, Commit, ResourceStore, Write
 from shared.resources.base import Document, Resource, ResourceKey
 
 KIND = "lease"
+log = logging.getLogger(__name__)
 
 
 class LeaseStatus(Document):
@@ -25,6 +30,38 @@ class Leases:
         self._store = store
         self._clock = clock
         self._holder = holder
+        self._under_way: set[str] = set()  # what this host does now
+
+    @asynccontextmanager
+    async def turn(self, name: str, *, duration_s: float, release: bool = False) -> AsyncIterator[bool]:
+        """Whether it is the caller's turn: no other host has the lease, and nothing of this host is under way with it.
+        The lease is kept for as long as the context lasts; after that it expires, unless it is released."""
+        if name in self._under_way:
+            yield False
+            return
+        self._under_way.add(name)
+        try:
+            if not await self.acquire(name, duration_s=duration_s):
+                yield False
+                return
+            renewing = asyncio.create_task(self._renew(name, duration_s))
+            try:
+                yield True
+            finally:
+                renewing.cancel()
+                await asyncio.gather(renewing, return_exceptions=True)
+                if release:
+                    await self.release(name)
+        finally:
+            self._under_way.discard(name)
+
+    async def _renew(self, name: str, duration_s: float) -> None:
+        while True:
+            await asyncio.sleep(duration_s / 4)
+            try:
+                await self.acquire(name, duration_s=duration_s)
+            except Retryable as error:
+                log.warning("the lease %s could not be kept just now: %s", name, error.message)
 
     async def acquire(self, name: str, *, duration_s: float) -> bool:
         """Whether this host has the lease, for duration_s from now or at least half of that; it is given up by letting

@@ -25,19 +25,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.tls import TlsFiles
+
 FOLDER = Path(__file__).parent / "doubles" / "azurite"
 MODULES = FOLDER / "node_modules"
 STAMP = MODULES / ".slipway-lock-sha256"  # written last, so a broken installation is made again
 ENTRY = MODULES / "azurite" / "dist" / "src" / "azurite.js"
 MIN_NODE = 20
 START_TIMEOUT_S = 60.0
-_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)")
+_LISTENING = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at https?://127\.0\.0\.1:(\d+)")
 _running: list[AzuriteServer] = []
 
 
 @dataclass(frozen=True, slots=True)
 class AzuriteServer:
-    """A running emulator. Clients must pass the account key; tokens are refused over http."""
+    """A running emulator. Clients pass the account key; over https they may pass tokens instead."""
 
     blob_url: str  # http://127.0.0.1:PORT/ACCOUNT
     queue_url: str
@@ -66,26 +68,31 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> AzuriteServer:
     return _running[0]
 
 
-def start_azurite(folder: Path, blob_port: int = 0, key: str = "") -> AzuriteServer:
-    """An emulator that keeps its files in `folder`, on free ports of 127.0.0.1. Installs it first when need be.
-    Raises RuntimeError when it does not start."""
+def start_azurite(folder: Path, blob_port: int = 0, key: str = "", tls: TlsFiles | None = None) -> AzuriteServer:
+    """An emulator that keeps its files in `folder`, on free ports of 127.0.0.1. With `tls` it takes identities' tokens,
+    too (it looks at issuer, audience and times). Installs it first when need be. Raises RuntimeError when it does not
+    start."""
     ensure_azurite()
     account, key = "slipway", key or base64.b64encode(secrets.token_bytes(64)).decode()
     command = [*node_command(), "--require", str(FOLDER / "stop_with_parent.cjs"), str(ENTRY)]
     command += ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--location", str(folder)]
     command += ["--blobPort", str(blob_port), "--queuePort", "0", "--tablePort", "0"]
+    environ = {**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"}
+    if tls is not None:
+        environ["NODE_EXTRA_CA_CERTS"] = str(tls.certificate)  # it reads the sources of copies from itself
+        command += ["--oauth", "basic", "--cert", str(tls.certificate), "--key", str(tls.key)]
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "AZURITE_ACCOUNTS": f"{account}:{key}"},
+        env=environ,
     )
-    ports = _wait_for_ports(process)
-    blob_url, queue_url = (f"http://127.0.0.1:{ports[name]}/{account}" for name in ("Blob", "Queue"))
+    ports, scheme = _wait_for_ports(process), "http" if tls is None else "https"
+    blob_url, queue_url = (f"{scheme}://127.0.0.1:{ports[name]}/{account}" for name in ("Blob", "Queue"))
     connection_string = (
-        f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};"
+        f"DefaultEndpointsProtocol={scheme};AccountName={account};AccountKey={key};"
         f"BlobEndpoint={blob_url};QueueEndpoint={queue_url};"
     )
     return AzuriteServer(blob_url, queue_url, account, key, connection_string, process)

@@ -13,7 +13,7 @@ import pytest
 from shared.adapters.local.blob_folders import etag_of, note_received
 from shared.bootstrap import ControlPlane
 from shared.bootstrap.local import local_control_plane
-from shared.ports import RecordQuery
+from shared.ports import Clock, RecordQuery
 from shared.resources.base import Cause
 from shared.settings import Settings
 
@@ -21,10 +21,10 @@ CAUSE = Cause(actor="tester", type="request", id="request-1")
 MANIFEST = "name: diabetes\npath: model.onnx\ntags: {owner: ml-team}\n"
 
 
-def make_plane(folder: Path, **settings: Any) -> ControlPlane:
-    """A control plane whose data are in `folder`."""
+def make_plane(folder: Path, clock: Clock | None = None, **settings: Any) -> ControlPlane:
+    """A control plane whose data are in `folder`; it has the machine's clock, unless another is given."""
     settings = {"base_image_timeout_s": 0, **settings}  # no test asks a registry that is elsewhere
-    return local_control_plane(Settings(data_dir=folder, upload_settle_s=0.2, **settings))
+    return local_control_plane(Settings(data_dir=folder, upload_settle_s=0.2, **settings), clock)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from shared.errors import Invalid, NotFound, NotSupported, SlipwayError
 from shared.ports import DeploymentPlan, DeploymentPlanner, DeploymentTarget, DesiredEndpoint, ObservedEndpoint
@@ -40,49 +40,63 @@ class TargetsByCompute:
         if not isinstance(target, DeploymentPlanner):
             raise NotSupported(
                 f"{desired.name} runs as processes of this machine: nothing is rendered",
-                remedy="name a cluster as the endpoint's `compute`",
+                remedy="name a cluster or devices as the endpoint's `compute`",
             )
         return await target.plan(desired)
 
     async def observe(self, endpoint: str) -> ObservedEndpoint | None:
         """See DeploymentTarget: where it was looked at, or else wherever it is."""
-        for compute in self._candidates(endpoint):
-            seen = await self._target(compute).observe(endpoint)
+        for target in self._candidates(endpoint):
+            seen = await target.observe(endpoint)
             if seen is not None:
                 return seen
         return None
 
     async def metrics(self, endpoint: str) -> str:
         """See DeploymentTarget."""
-        for compute in self._candidates(endpoint):
-            if text := await self._target(compute).metrics(endpoint):
+        for target in self._candidates(endpoint):
+            if text := await target.metrics(endpoint):
                 return text
         return ""
 
     async def logs(self, endpoint: str, deployment: str, lines: int) -> str:
         """See DeploymentTarget."""
-        for compute in self._candidates(endpoint):
+        for target in self._candidates(endpoint):
             try:
-                return await self._target(compute).logs(endpoint, deployment, lines)
+                return await target.logs(endpoint, deployment, lines)
             except NotFound:
                 continue
         raise NotFound(f"nothing of {endpoint}/{deployment} runs, or has run")
 
     async def keep_only(self, endpoints: frozenset[str]) -> tuple[str, ...]:
         """See DeploymentTarget: an endpoint that was moved to another compute goes where it was. A place that does not
-        answer is told of once all others were looked at."""
+        answer is told of once all others were looked at; nothing can be removed from one that can't be served here."""
         gone: set[str] = set()
         failed: SlipwayError | None = None
-        for compute in ("", *self._openers):
+        for compute, target in self._served():
             kept = frozenset(name for name in endpoints if self._places.get(name, compute) == compute)
             try:
-                gone |= set(await self._target(compute).keep_only(kept))
+                gone |= set(await target.keep_only(kept))
             except SlipwayError as error:
                 failed = error
         if failed is not None:
             raise failed
         return tuple(sorted(gone))
 
-    def _candidates(self, endpoint: str) -> tuple[str, ...]:
+    def _candidates(self, endpoint: str) -> Iterator[DeploymentTarget]:
+        """Where it was looked at, or else every place. What nobody has looked at is in no place that can't be served
+        here, as one without its client installed: only those who name that place are told why."""
         known = self._places.get(endpoint)
-        return (known,) if known is not None else ("", *self._openers)
+        if known is not None:
+            yield self._target(known)
+            return
+        for _, target in self._served():
+            yield target
+
+    def _served(self) -> Iterator[tuple[str, DeploymentTarget]]:
+        for compute in ("", *self._openers):
+            try:
+                target = self._target(compute)
+            except NotSupported:
+                continue
+            yield compute, target

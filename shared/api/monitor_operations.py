@@ -1,4 +1,4 @@
-"""The REST operations of runs of monitors."""
+"""The REST operations of monitors and their runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,26 @@ from shared.api.operation import PAGING, Operation
 
 _ONE = "monitor-runs/{monitor_run_id}"
 MONITOR_RUNS = (
+    Operation(
+        "list_monitors",
+        "GET",
+        "monitors",
+        handlers.list_monitors,
+        {200: doc.MonitorSchedulePage},
+        (400, 422),
+        query=PAGING,
+    ),
+    Operation(
+        "enable_monitor", "POST", "monitors/{name}/enable", handlers.enable_monitor, {200: doc.MonitorSchedule}, (404,)
+    ),
+    Operation(
+        "disable_monitor",
+        "POST",
+        "monitors/{name}/disable",
+        handlers.disable_monitor,
+        {200: doc.MonitorSchedule},
+        (404,),
+    ),
     Operation("run_monitor", "POST", "monitors/{name}/run", handlers.run_monitor, {202: doc.MonitorRun}, (404, 422)),
     Operation(
         "list_monitor_runs",
@@ -16,7 +36,7 @@ MONITOR_RUNS = (
         handlers.list_monitor_runs,
         {200: doc.MonitorRunPage},
         (400, 422),
-        query=PAGING,
+        query=(*PAGING, "monitor"),
     ),
     Operation("get_monitor_run", "GET", _ONE, handlers.get_monitor_run, {200: doc.MonitorRunFound}, (404,)),
     Operation(

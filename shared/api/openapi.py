@@ -21,6 +21,7 @@ _QUERY: dict[str, dict[str, Any]] = {
     "continuation": {"schema": {"type": "string"}, "description": "from the page before"},
     "type": {"schema": {"type": "string"}, "description": "event types, separated by commas"},
     "subject_prefix": {"schema": {"type": "string"}},
+    "monitor": {"schema": {"type": "string"}, "description": "only runs of the monitor of this name"},
     "outdated": {"schema": {"enum": ["true", "false", ""]}},
     "from": {"schema": {"type": "string"}},
     "since": {"schema": {"type": "string", "format": "date-time"}},

@@ -12,9 +12,13 @@ from shared.resources.base import Document, Resource
 Shown = Callable[[Resource], Document]
 
 
-async def newest_first(request: ApiRequest, plane: ControlPlane, kind: str, shown: Shown) -> ApiResponse:
-    """A page of the resources of a kind, newest first; an empty one where there are none."""
-    query = ResourceQuery(kind, sort="created", descending=True, limit=request.limit(), after=request.continuation)
+async def newest_first(
+    request: ApiRequest, plane: ControlPlane, kind: str, shown: Shown, terms: tuple[str, ...] = ()
+) -> ApiResponse:
+    """A page of the resources of a kind that have all of the terms, newest first; an empty one where there are none."""
+    query = ResourceQuery(
+        kind, terms=terms, sort="created", descending=True, limit=request.limit(), after=request.continuation
+    )
     page = await plane.deps.store.list_resources(query)
     items = [shown(one).model_dump(mode="json") for one in page.items]
     return ApiResponse(200, {"items": items, "continuation": page.continuation})

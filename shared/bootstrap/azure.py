@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from shared.adapters.azure.acr_images import AcrImageBuilder
 from shared.adapters.azure.acr_runs import AcrRuns
 from shared.adapters.azure.acr_tasks import AcrTasksBuilder
@@ -11,6 +13,7 @@ from shared.adapters.azure.blob_service import open_blob_service
 from shared.adapters.azure.credentials import default_credential
 from shared.adapters.azure.event_publisher import open_event_publisher
 from shared.adapters.azure.event_subscriptions import AzureEventSubscriptions
+from shared.adapters.azure.hub_tokens import EntraHubTokens
 from shared.adapters.azure.no_credentials import NoCredentials
 from shared.adapters.azure.no_monitor_runner import NoMonitorRunner
 from shared.adapters.azure.no_optimizer import NoOptimizer
@@ -28,6 +31,7 @@ from shared.settings import Settings
 
 def azure_control_plane(settings: Settings) -> ControlPlane:
     """Cosmos DB, Blob Storage, Storage Queues and Event Grid, all by identity."""
+    logging.getLogger("azure").setLevel(logging.WARNING)  # the SDKs log every request: costly, and of use to nobody
     credential, clock = default_credential(settings.managed_identity_client_id), SystemClock()
     blobs = open_blob_service(settings.blob_account_url, credential)
     runs = AcrRuns(settings.container_registry_id, credential, index_url=settings.package_index_url)
@@ -43,7 +47,12 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         NoProfiler(),
         NoOptimizer(),
         NoMonitorRunner(),
-        targets(settings, NoTarget(), lambda cluster: AksLogins(cluster, credential)),
+        targets(
+            settings,
+            NoTarget(),
+            lambda cluster: AksLogins(cluster, credential),
+            lambda: EntraHubTokens(credential),
+        ),
         NoCredentials(),
         clock,
     )

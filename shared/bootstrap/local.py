@@ -26,12 +26,13 @@ from shared.adapters.local.work_queue import open_work_queues
 from shared.bootstrap.assembly import Adapters, assemble
 from shared.bootstrap.openers import image_registry, targets
 from shared.bootstrap.plane import ControlPlane
+from shared.ports import Clock
 from shared.settings import Settings
 
 
-def local_control_plane(settings: Settings) -> ControlPlane:
-    """Everything in one folder of this machine."""
-    folder, clock = settings.data_dir, SystemClock()
+def local_control_plane(settings: Settings, clock: Clock | None = None) -> ControlPlane:
+    """Everything in one folder of this machine; `clock` is the machine's own, unless it is given."""
+    folder, clock = settings.data_dir, clock or SystemClock()
     signer = UrlSigner(load_secrets(folder).url_signing_key, clock)
     environments = LocalEnvironmentBuilder(folder / "environments", settings.package_index_url)
     environment_images = EngineEnvironmentBuilder(
@@ -60,7 +61,7 @@ def local_control_plane(settings: Settings) -> ControlPlane:
         LocalProfiler(folder / "profiles", settings.package_index_url, prices=settings.profile_prices, alone=alone),
         LocalOptimizer(folder / "optimizations", environments, settings.package_index_url, alone=alone),
         LocalMonitorRunner(folder / "monitor-runs", folder / "collected", settings.profile_timeout_s),
-        targets(settings, LocalTarget(folder / "endpoints", settings.package_index_url), None),
+        targets(settings, LocalTarget(folder / "endpoints", settings.package_index_url), None, None),
         LocalCredentials(folder / "endpoint-keys"),
         clock,
     )

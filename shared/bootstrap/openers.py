@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from shared.adapters.targets import TargetsByCompute
-from shared.compute_settings import load_computes
+from shared.compute_settings import load_computes, secret_of
+from shared.deployment_targets.iot_edge.tokens import HubTokens
 from shared.deployment_targets.kubernetes.login import LoginSource
 from shared.errors import NotSupported
 from shared.git_settings import git_token
@@ -19,8 +20,9 @@ from shared.ports import (
     ImageDigests,
     ModelSource,
 )
-from shared.resources.compute import Compute, KubernetesCompute
+from shared.resources.compute import AnyCompute, Cluster, KubernetesCompute
 from shared.resources.git_repository import GitRepository
+from shared.resources.iot_edge_compute import IotEdgeCompute
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,27 +70,63 @@ def source_opener(settings: Settings) -> Callable[[str], ModelSource]:
     return open_source
 
 
-def targets(settings: Settings, own: DeploymentTarget, aks: Callable[[str], LoginSource] | None) -> TargetsByCompute:
-    """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id."""
+def targets(
+    settings: Settings,
+    own: DeploymentTarget,
+    aks: Callable[[str], LoginSource] | None,
+    hub_tokens: Callable[[], HubTokens] | None,
+) -> TargetsByCompute:
+    """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id, `hub_tokens`
+    tokens of the installation's identity for IoT hubs."""
 
-    def opener(compute: Compute) -> Callable[[], DeploymentTarget]:
+    def opener(compute: AnyCompute) -> Callable[[], DeploymentTarget]:
         def open_target() -> DeploymentTarget:
-            if find_spec("lightkube") is None:
-                remedy = "install the extra `kubernetes` where Slipway runs"
-                raise NotSupported(f"{compute.name}: no client for clusters is installed", remedy=remedy)
-            from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
-            from shared.adapters.kubernetes.target import KubernetesTarget
-
-            if isinstance(compute, KubernetesCompute):
-                kubeconfig = KubeconfigConnection(compute.kubeconfig, compute.context, compute.namespace)
-                return KubernetesTarget(compute, kubeconfig)
-            if aks is None:
-                raise NotSupported(
-                    f"{compute.name} is reached by an identity on Azure",
-                    remedy="use `type: kubernetes` with a kubeconfig on this machine",
-                )
-            return KubernetesTarget(compute, LoginConnection(aks(compute.resource_id), compute.namespace))
+            if isinstance(compute, IotEdgeCompute):
+                return _edge_target(compute, hub_tokens)
+            return _cluster_target(compute, aks)
 
         return open_target
 
     return TargetsByCompute(own, {name: opener(one) for name, one in load_computes(settings.computes).items()})
+
+
+def _edge_target(compute: IotEdgeCompute, hub_tokens: Callable[[], HubTokens] | None) -> DeploymentTarget:
+    from shared.adapters.iot_edge.client import HubClient
+    from shared.adapters.iot_edge.sas_tokens import SasTokens
+    from shared.adapters.iot_edge.target import IotEdgeTarget
+
+    if compute.sas_policy:
+        what = f"the key of {compute.name}'s policy {compute.sas_policy}"
+        tokens: HubTokens = SasTokens(compute.hub, compute.sas_policy, lambda: secret_of(compute.sas_key_env, what))
+    elif hub_tokens is not None:
+        tokens = hub_tokens()
+    else:
+        raise NotSupported(
+            f"{compute.name} is reached by an identity on Azure",
+            remedy="give `sas_policy` and `sas_key_env` of its hub on this machine",
+        )
+    registry = compute.runtime.registry if compute.runtime else None
+    variable = registry.password_env if registry else ""
+    return IotEdgeTarget(
+        compute,
+        HubClient(compute.hub, tokens, compute.certificate_authority),
+        lambda: secret_of(variable, f"the password of {compute.name}'s registry"),
+    )
+
+
+def _cluster_target(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> DeploymentTarget:
+    if find_spec("lightkube") is None:
+        remedy = "install the extra `kubernetes` where Slipway runs"
+        raise NotSupported(f"{compute.name}: no client for clusters is installed", remedy=remedy)
+    from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
+    from shared.adapters.kubernetes.target import KubernetesTarget
+
+    if isinstance(compute, KubernetesCompute):
+        kubeconfig = KubeconfigConnection(compute.kubeconfig, compute.context, compute.namespace)
+        return KubernetesTarget(compute, kubeconfig)
+    if aks is None:
+        raise NotSupported(
+            f"{compute.name} is reached by an identity on Azure",
+            remedy="use `type: kubernetes` with a kubeconfig on this machine",
+        )
+    return KubernetesTarget(compute, LoginConnection(aks(compute.resource_id), compute.namespace))

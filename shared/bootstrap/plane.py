@@ -24,6 +24,7 @@ from shared.leases import Leases
 from shared.packaging.image_garbage import ImageGarbage
 from shared.packaging.images import Images
 from shared.packaging.monitor_runs import MonitorRuns
+from shared.packaging.monitor_schedules import MonitorSchedules
 from shared.packaging.optimizations import Optimizations
 from shared.packaging.profiles import Profiles
 from shared.ports import (
@@ -58,6 +59,7 @@ class ControlPlane:
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
         self.monitor_runs = MonitorRuns(deps.store, deps.committer, deps.clock)
+        self.monitor_schedules = MonitorSchedules(deps.store, deps.committer, deps.clock, self.monitor_runs)
         self.rollouts = Rollouts(deps.store, deps.committer)
         self.rollback = Rollback(deps.store, deps.committer, deps.queue, self.rollouts)
         self.endpoint_keys = EndpointKeys(deps.credentials, deps.committer, deps.queue)
@@ -79,22 +81,35 @@ class ControlPlane:
 
     async def sweep_outbox(self) -> int:
         """Publish what was committed a while ago and never acknowledged; how many events were sent."""
-        if not await self.leases.acquire("sweep_outbox", duration_s=SWEEP_LEASE_S):
-            return 0
-        before = self.deps.clock.now() - timedelta(seconds=self.deps.settings.outbox_grace_s)
-        owed = await self.deps.store.unacknowledged(before=before, limit=SWEEP_LIMIT)
-        return len(owed) if await self.deps.committer.publish(owed) else 0
+        async with self.leases.turn("sweep_outbox", duration_s=SWEEP_LEASE_S) as is_ours:
+            if not is_ours:
+                return 0
+            before = self.deps.clock.now() - timedelta(seconds=self.deps.settings.outbox_grace_s)
+            owed = await self.deps.store.unacknowledged(before=before, limit=SWEEP_LIMIT)
+            return len(owed) if await self.deps.committer.publish(owed) else 0
 
     async def look_again(self) -> int:
         """Queue every unfinished resource whose time has come; how many there were."""
-        if not await self.leases.acquire("look_again", duration_s=SWEEP_LEASE_S):
-            return 0
+        async with self.leases.turn("look_again", duration_s=SWEEP_LEASE_S) as is_ours:
+            return await self._look_again() if is_ours else 0
+
+    async def _look_again(self) -> int:
         cause = Cause(actor="look_again", type="timer", id="look_again")
         await self.intake.take_up(cause)
         await self.config_intake.take_up(cause)
         count = await self.loop.enqueue_overdue(sorted(CONTROLLERS))
         await self._prune_endpoints()  # last: a cluster that does not answer keeps nothing else from being looked at
         return count
+
+    async def start_monitor_runs(self) -> int:
+        """Begin the runs of monitors that are due by their triggers; how many there were."""
+        if not await self.leases.acquire("start_monitor_runs", duration_s=SWEEP_LEASE_S):
+            return 0
+        cause = Cause(actor="start_monitor_runs", type="timer", id="start_monitor_runs")
+        begun = await self.monitor_schedules.start_due(cause)
+        for run in begun:
+            await self.loop.enqueue(WorkMessage(run.key))
+        return len(begun)
 
     async def _prune_endpoints(self) -> None:
         """What runs for an endpoint that was deleted goes."""
@@ -111,15 +126,15 @@ class ControlPlane:
         await self.deps.credentials.keep_only(frozenset(names), before)
 
     async def collect_garbage(self) -> Collection | None:
-        """Delete stored files that nothing refers to; what was done, None when another host does it."""
-        if not await self.leases.acquire("collect_garbage", duration_s=SWEEP_LEASE_S):
-            return None
-        await self.image_garbage.collect()
-        await self.image_intake.collect_environments()
-        return await self.deps.garbage.collect()
+        """Delete stored files that nothing refers to; what was done, None when it is done already."""
+        async with self.leases.turn("collect_garbage", duration_s=SWEEP_LEASE_S) as is_ours:
+            if not is_ours:
+                return None
+            await self.image_garbage.collect()
+            await self.image_intake.collect_environments()
+            return await self.deps.garbage.collect()
 
     async def expire_staged(self) -> int:
         """Delete staged files nobody registered; how many."""
-        if not await self.leases.acquire("expire_staged", duration_s=SWEEP_LEASE_S):
-            return 0
-        return await self.intake.expire_staged()
+        async with self.leases.turn("expire_staged", duration_s=SWEEP_LEASE_S) as is_ours:
+            return await self.intake.expire_staged() if is_ours else 0

@@ -12,21 +12,22 @@ from shared.cli.api import Api, segment
 from shared.cli.errors import CliError, ExitCode
 from shared.cli.options import Options, common_options
 
-DEPLOYMENT_NAME = "slipway/deployment-name"  # the annotation that says whose object it is
+DEPLOYMENT_NAME = "slipway/deployment-name"  # the annotation that says whose object it is on a cluster
+DEPLOYMENT_LABEL = "slipwayDeployment"  # the same of a hub's configurations
 MARKS = {"create": "+", "update": "~", "delete": "-"}
 SHOWN = 80  # characters of a value
 
 
 @click.group("deployment")
 def deployment() -> None:
-    """What endpoints and their deployments are on a cluster."""
+    """What endpoints and their deployments are on a cluster, or on devices."""
 
 
 @deployment.command("render")
 @click.argument("target", metavar="ENDPOINT[/DEPLOYMENT]")
 @common_options
 def render(options: Options, target: str) -> None:
-    """Print exactly what is applied to the endpoint's cluster, as YAML; values of secrets are hidden."""
+    """Print exactly what is applied to the endpoint's cluster or hub, as YAML; values of secrets are hidden."""
     import yaml
 
     endpoint, _, name = target.partition("/")
@@ -42,7 +43,7 @@ def render(options: Options, target: str) -> None:
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences, as git does.")
 @common_options
 def diff(options: Options, endpoint: str, exit_code: bool) -> None:
-    """Show how what is declared differs from what is on the cluster."""
+    """Show how what is declared differs from what is on the cluster or hub."""
     plan = _plan(options, endpoint)
     lines = [line for one in plan["changes"] for line in _lines(one)]
     output.show(options, plan["changes"], "\n".join(lines) or "No differences.")
@@ -57,7 +58,9 @@ def _plan(options: Options, endpoint: str) -> dict[str, Any]:
 
 
 def _of(document: dict[str, Any]) -> str:
-    return str((document["metadata"].get("annotations") or {}).get(DEPLOYMENT_NAME, ""))
+    if "metadata" in document:
+        return str((document["metadata"].get("annotations") or {}).get(DEPLOYMENT_NAME, ""))
+    return str((document.get("labels") or {}).get(DEPLOYMENT_LABEL, ""))
 
 
 def _lines(change: dict[str, Any]) -> list[str]:

@@ -13,6 +13,8 @@ from shared.cli.errors import CliError, ExitCode
 from shared.cli.options import Options, common_options
 from shared.cli.waiting_for_runs import finished_run
 
+PAGE = 50
+
 
 @click.group("monitor")
 def monitor() -> None:
@@ -23,11 +25,42 @@ def monitor() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 @common_options
 def list_(options: Options, limit: int) -> None:
-    """List monitors."""
+    """List monitors, and when they run."""
     with Api(options) as api:
-        page = api.pages("resources/monitor", limit=limit)
-    rows = [(one["name"], output.moment(one["created_at"])) for one in page["items"]]
-    output.show(options, page, output.table(("NAME", "CREATED"), rows, empty="There are no monitors."))
+        page = api.pages("monitors", limit=limit)
+    rows = [
+        (one["name"], _next(one), one["last_started_run"], output.moment(one["created_at"])) for one in page["items"]
+    ]
+    headings = ("NAME", "NEXT RUN", "LAST SCHEDULED", "CREATED")
+    output.show(options, page, output.table(headings, rows, empty="There are no monitors."))
+
+
+def _next(monitor: dict[str, Any]) -> str:
+    if not monitor["enabled"]:
+        return "disabled"
+    return output.moment(monitor["next_run_at"]) if monitor["next_run_at"] else "never"
+
+
+@monitor.command("enable")
+@click.argument("name")
+@common_options
+def enable(options: Options, name: str) -> None:
+    """Let a monitor's trigger start runs; times while it was disabled start none."""
+    _switch(options, name, "enable")
+
+
+@monitor.command("disable")
+@click.argument("name")
+@common_options
+def disable(options: Options, name: str) -> None:
+    """Let a monitor's trigger start nothing; `slipway monitor run` still runs it."""
+    _switch(options, name, "disable")
+
+
+def _switch(options: Options, name: str, verb: str) -> None:
+    with Api(options) as api:
+        found = api.call("POST", f"monitors/{segment(name)}/{verb}").document
+    output.show(options, found, f"{name}: {verb}d, next run: {_next(found)}")
 
 
 @monitor.command("run")
@@ -44,17 +77,25 @@ def run(options: Options, name: str) -> None:
 
 
 @monitor.command("runs")
+@click.argument("name", required=False)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 @common_options
-def runs(options: Options, limit: int) -> None:
-    """List runs of monitors, newest first."""
+def runs(options: Options, name: str | None, limit: int) -> None:
+    """List runs of all monitors, or of one, newest first."""
     with Api(options) as api:
-        page = api.pages("monitor-runs", limit=limit)
+        page = api.pages("monitor-runs", {"monitor": name} if name else None, limit=limit)
     rows = [
-        (one["monitor_run_id"], one["monitor"], one["phase"], one["verdict"] or "", output.moment(one["created_at"]))
+        (
+            one["monitor_run_id"],
+            one["monitor"],
+            one["reason"],
+            one["phase"],
+            one["verdict"],
+            output.moment(one["due_at"]),
+        )
         for one in page["items"]
     ]
-    headings = ("ID", "MONITOR", "PHASE", "VERDICT", "CREATED")
+    headings = ("ID", "MONITOR", "REASON", "PHASE", "VERDICT", "DUE")
     output.show(options, page, output.table(headings, rows, empty="There are no runs of monitors."))
 
 
@@ -66,17 +107,27 @@ def show(options: Options, name: str, report: Path | None) -> None:
     """Show what the last run of a monitor that ended well found."""
     with Api(options) as api:
         api.get(f"resources/monitor/{segment(name)}")
-        page = api.pages("monitor-runs", limit=1000)
-        ended = [one for one in page["items"] if one["monitor"] == name and one["phase"] == "Succeeded"]
-        if not ended:
-            raise CliError(f"no run of {name} has ended well", ExitCode.REFUSED, remedy=f"slipway monitor run {name}")
-        found = api.get(f"monitor-runs/{segment(ended[0]['monitor_run_id'])}")
+        found = _last_result(api, name)
     if report is not None:
         from shared.monitors.report_html import report_html
         from shared.resources.monitor_result import MonitorResult
 
         report.write_text(report_html(MonitorResult.model_validate(found["result"])))
     output.show(options, found, describe(found))
+
+
+def _last_result(api: Api, name: str) -> dict[str, Any]:
+    """Of the newest run of the monitor that ended well. Raises CliError where there is none."""
+    query: dict[str, Any] = {"monitor": name, "limit": PAGE}
+    while True:
+        page = api.get("monitor-runs", query)
+        for one in page["items"]:
+            if one["phase"] == "Succeeded":
+                found: dict[str, Any] = api.get(f"monitor-runs/{segment(one['monitor_run_id'])}")
+                return found
+        if page["continuation"] is None:
+            raise CliError(f"no run of {name} has ended well", ExitCode.REFUSED, remedy=f"slipway monitor run {name}")
+        query["continuation"] = page["continuation"]
 
 
 def describe(found: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from shared.resources.monitor_run import (
     MonitorRunSpec,
     MonitorRunStatus,
 )
+from shared.resources.search import field_term
 
 LOOK_S = 1.0
 TAIL_LINES = 20
@@ -91,10 +92,17 @@ async def _alerts_before(resource: Resource, monitor: str, deps: Deps) -> dict[s
     after: str | None = None
     while True:
         page = await deps.store.list_resources(
-            ResourceQuery(KIND, sort="created", descending=True, limit=PAGE, after=after)
+            ResourceQuery(
+                KIND,
+                terms=(field_term("monitor", monitor),),
+                sort="created",
+                descending=True,
+                limit=PAGE,
+                after=after,
+            )
         )
         for one in page.items:
-            if one.name != resource.name and one.spec["monitor"] == monitor and one.status.get("result"):
+            if one.name != resource.name and one.status.get("result"):
                 return MonitorRunStatus.model_validate(one.status).alerts
         if (after := page.continuation) is None:
             return {}

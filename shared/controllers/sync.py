@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
@@ -70,25 +69,8 @@ async def turn_of(deps: Deps, spec: SyncSpec, sync_id_: str) -> AsyncIterator[bo
         return
     name, holder = f"git-{sync_id(spec.repository, spec.ref)}", f"{sync_id_} {secrets.token_hex(4)}"
     leases = Leases(deps.store, deps.clock, holder)
-    if not await leases.acquire(name, duration_s=TURN_S):
-        yield False
-        return
-    renewing = asyncio.create_task(_renew(leases, name))
-    try:
-        yield True
-    finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
-        await leases.release(name)
-
-
-async def _renew(leases: Leases, name: str) -> None:
-    while True:
-        await asyncio.sleep(TURN_S / 4)
-        try:
-            await leases.acquire(name, duration_s=TURN_S)
-        except Retryable as error:
-            log.warning("the turn on %s could not be kept just now: %s", name, error.message)
+    async with leases.turn(name, duration_s=TURN_S, release=True) as is_ours:
+        yield is_ours
 
 
 class _Sync:

@@ -14,6 +14,7 @@ _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "su
 _SPANS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 _EPOCH = datetime(2024, 1, 1)  # a Monday: what has no start begins then, so that its times do not move with restarts
 _HORIZON_DAYS = 366 * 5
+_LOOK_BACK = (timedelta(minutes=10), timedelta(days=1), timedelta(days=40), timedelta(days=_HORIZON_DAYS))
 
 
 def next_due(trigger: Trigger, after: datetime) -> datetime | None:
@@ -28,6 +29,20 @@ def next_due(trigger: Trigger, after: datetime) -> datetime | None:
     if trigger.end_time and due > _local(trigger.end_time, zone).astimezone(UTC):
         return None
     return due
+
+
+def latest_due(trigger: Trigger, after: datetime, until: datetime) -> datetime | None:
+    """The last time after `after` up to `until`; None when there is none. Looks back from `until` in steps that grow,
+    so that a long outage costs no more than a short one. Raises Invalid as next_due does."""
+    for span in _LOOK_BACK:
+        begin = max(after, until - span)
+        found = None
+        due = next_due(trigger, begin)
+        while due is not None and due <= until:
+            found, due = due, next_due(trigger, due)
+        if found is not None or begin == after:
+            return found
+    return None
 
 
 def missed(trigger: Trigger, after: datetime, until: datetime, limit: int) -> list[datetime]:

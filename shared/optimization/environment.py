@@ -10,6 +10,7 @@ from pathlib import Path
 from shared.environments.lock import Pin
 from shared.environments.requirements import checked, of_list
 from shared.environments.resolve import resolve
+from shared.environments.running import run_streamed
 from shared.errors import NotFound, NotSupported, Permanent
 from shared.optimization.kinds import SourceKind
 from shared.optimization.sandbox import Say
@@ -79,18 +80,8 @@ async def _compile(folder: Path, say: Say) -> None:
     if done.exists():
         return
     say("compiling the environment's packages")
-    process = await asyncio.create_subprocess_exec(
-        *(str(folder / "bin" / "python"), "-I", "-m", "compileall", "-q", "-j", "0", str(folder / "lib")),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,  # files for other versions of Python are said to be wrong: they are let be
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        await process.wait()
-    except asyncio.CancelledError:
-        process.kill()
-        await process.wait()
-        raise
+    command = (folder / "bin" / "python", "-I", "-m", "compileall", "-q", "-j", "0", folder / "lib")
+    await run_streamed(command, folder, {}, None)  # files for other versions of Python are said to be wrong: let be
     done.parent.mkdir(exist_ok=True)
     done.touch()
 

@@ -117,7 +117,7 @@ class ObservedEndpoint:
 
 
 class DeploymentTarget(Protocol):
-    """Runs endpoints: processes and a router of this machine; later Kubernetes, IoT Edge."""
+    """Runs endpoints: processes and a router of this machine, a cluster, or devices."""
 
     async def ensure(self, desired: DesiredEndpoint) -> ObservedEndpoint:
         """One step towards what is desired, and what is so then: call it again until it is so, and from then on now and

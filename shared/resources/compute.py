@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, field_validator
 
 from shared.resources.base import Document
+from shared.resources.iot_edge_compute import COMPUTE_PATTERN, IotEdgeCompute
 
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"  # RFC 1123, section 2.1, in lower case, as Kubernetes wants
-COMPUTE_PATTERN = r"^[a-zA-Z][-a-zA-Z0-9]{0,62}$"
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|k|Ki|[KMGTPE]i?)?$"
 
 Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
@@ -99,5 +99,6 @@ class AksCompute(_Cluster):
 
 
 Cluster = KubernetesCompute | AksCompute
-Compute = Annotated[KubernetesCompute | AksCompute, Field(discriminator="type")]
-COMPUTES: TypeAdapter[KubernetesCompute | AksCompute] = TypeAdapter(Compute)
+AnyCompute = KubernetesCompute | AksCompute | IotEdgeCompute
+Compute = Annotated[AnyCompute, Field(discriminator="type")]
+COMPUTES: TypeAdapter[AnyCompute] = TypeAdapter(Compute)

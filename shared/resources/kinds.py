@@ -10,6 +10,7 @@ from shared.resources import (
     environment_build,
     image,
     model,
+    monitor,
     monitor_run,
     optimization_job,
     profile,
@@ -22,6 +23,7 @@ from shared.resources import (
 )
 from shared.resources.base import Document, Status
 from shared.resources.declared import DECLARED_KINDS, RECONCILED, DeclaredSpec
+from shared.resources.monitor_status import MonitorStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,10 @@ KINDS: dict[str, Kind] = {
         Kind(sync.KIND, sync.SyncSpec, sync.SyncStatus, None, True),
         Kind(sync.REF_KIND, sync.RefSpec, sync.RefStatus, None),
         Kind(upload.KIND, upload.UploadSpec, upload.UploadStatus, None, True),
-        *(Kind(name, DeclaredSpec, Status, None, name in RECONCILED) for name in DECLARED_KINDS),
+        *(
+            Kind(name, DeclaredSpec, MonitorStatus if name == monitor.KIND else Status, None, name in RECONCILED)
+            for name in DECLARED_KINDS
+        ),
     )
 }
 

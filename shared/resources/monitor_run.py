@@ -37,13 +37,20 @@ MONITOR_RUN_TRANSITIONS: dict[MonitorRunPhase, frozenset[MonitorRunPhase]] = {
 MONITOR_RUN_TERMINAL = frozenset({_P.SUCCEEDED, _P.FAILED, _P.CANCELED})
 
 
+class RunReason(StrEnum):
+    """What a run was begun by."""
+
+    SCHEDULED = "Scheduled"  # the monitor's trigger
+    REQUESTED = "Requested"  # somebody, who wants to know what is so now
+
+
 class MonitorRunSpec(Document):
     """A monitor as it was when the run was asked for, and the time that its windows end at."""
 
     monitor: str  # its name
     declaration: dict[str, Any]  # the MonitorDeclaration, dumped by alias without what was left out
     due_at: datetime  # windows look back from here
-    references: list[str] = Field(default_factory=list)  # what it is about: KIND/NAME
+    reason: RunReason = RunReason.REQUESTED  # what it was begun by
 
 
 class MonitorRunStatus(WorkStatus):

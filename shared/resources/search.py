@@ -24,6 +24,7 @@ _FIELDS = {
     "experiment_name": "experiment",
     "type": "type",
     "stage": "stage",
+    "monitor": "monitor",
 }
 _DATASETS = ("datasets", "inputs", "outputs")
 _WORD = re.compile(r"\w+")
@@ -40,7 +41,7 @@ def property_term(key: str, value: str | None = None) -> str:
 
 
 def field_term(name: str, value: str) -> str:
-    """Has this value in a field of its kind: framework, run, dataset, label, type, stage, experiment."""
+    """Has this value in a field of its kind: framework, run, dataset, label, type, stage, experiment, monitor."""
     return _cut(f"{name}:{value}")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 from shared.errors import BadRequest
 from shared.webhooks.delivery import Delivery, PullRequest
@@ -19,34 +21,40 @@ def parse(headers: Mapping[str, str], payload: Payload, size_bytes: int) -> Deli
     if event in ("push", "pull_request", "release", "workflow_run") and not urls:
         raise BadRequest("/repository/clone_url of the delivery is not a text")
     sender = payload.text_or_none("sender", "login")
-    action = payload.text_or_none("action")
-    match event:
-        case "push":
-            return Delivery(
-                "github", delivery_id, event, size_bytes, urls, payload.text("ref"), payload.commit("before"),
-                payload.commit("after"), sender, payload.optional("deleted") is True,
-                payload.optional("forced") is True,
-            )  # fmt: skip
-        case "ping":
-            return Delivery("github", delivery_id, event, size_bytes, urls, sender=sender)
-        case "pull_request":
-            request = PullRequest(
-                payload.number("number"),
-                payload.head("pull_request", "head", "sha"),
-                branch_ref(payload.text("pull_request", "head", "ref")),
-                branch_ref(payload.text("pull_request", "base", "ref")),
-            )
-            return Delivery(
-                "github", delivery_id, event, size_bytes, urls, sender=sender, pull_request=request, action=action
-            )
-        case "release":
-            tag = payload.text("release", "tag_name")
-            return Delivery("github", delivery_id, event, size_bytes, urls, sender=sender, action=action, tag=tag)
-        case "workflow_run":
-            after = payload.head("workflow_run", "head_sha")
-            conclusion = payload.text_or_none("workflow_run", "conclusion")
-            return Delivery(
-                "github", delivery_id, event, size_bytes, urls, after=after, sender=sender, action=action,
-                conclusion=conclusion,
-            )  # fmt: skip
-    return Delivery("github", delivery_id, "ignored", size_bytes, urls, reason="this GitHub event is not used")
+    delivery = Delivery("github", delivery_id, event, size_bytes, urls, sender=sender)
+    if event == "ping":
+        return delivery
+    if event == "push":
+        return replace(
+            delivery,
+            ref=payload.text("ref"),
+            before=payload.commit("before"),
+            after=payload.commit("after"),
+            deleted=payload.optional("deleted") is True,
+            forced=payload.optional("forced") is True,
+        )
+    if not (found := _ACTED.get(event)):
+        return Delivery("github", delivery_id, "ignored", size_bytes, urls, reason="this GitHub event is not used")
+    return replace(delivery, action=payload.text_or_none("action"), **found(payload))
+
+
+def _pull_request(payload: Payload) -> dict[str, Any]:
+    request = PullRequest(
+        payload.number("number"),
+        payload.head("pull_request", "head", "sha"),
+        branch_ref(payload.text("pull_request", "head", "ref")),
+        branch_ref(payload.text("pull_request", "base", "ref")),
+    )
+    return {"pull_request": request}
+
+
+def _release(payload: Payload) -> dict[str, Any]:
+    return {"tag": payload.text("release", "tag_name")}
+
+
+def _workflow_run(payload: Payload) -> dict[str, Any]:
+    conclusion = payload.text_or_none("workflow_run", "conclusion")
+    return {"after": payload.head("workflow_run", "head_sha"), "conclusion": conclusion}
+
+
+_ACTED = {"pull_request": _pull_request, "release": _release, "workflow_run": _workflow_run}  # with what each tells

@@ -1,4 +1,5 @@
-"""A cluster that fails at any moment, and a credential whose tokens end in the middle: seeded, each kind counted."""
+"""A cluster or hub that fails at any moment, and a credential whose tokens end in the middle: seeded, each kind
+counted."""
 
 from __future__ import annotations
 
@@ -10,10 +11,10 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from aiohttp import web
@@ -27,10 +28,18 @@ TIMEOUT_S = 0.4  # how long clients of a faulty cluster wait
 _LINGER_NONE = struct.pack("ii", 1, 0)  # closing sends RST, man 7 socket
 
 
-class ExpiringCredential:
-    """A credential (Entra ID's) whose token the cluster may refuse at any time; from then on it gives another."""
+class Faulty(Protocol):
+    """A double that faults can be put into."""
 
-    def __init__(self, double: KubernetesDouble) -> None:
+    tokens: set[str]  # that are good
+    before: Callable[[web.Request], Awaitable[web.Response | None]]
+    after: Callable[[web.Request], Awaitable[None]]
+
+
+class ExpiringCredential:
+    """A credential (Entra ID's) whose token the double may refuse at any time; from then on it gives another."""
+
+    def __init__(self, double: Faulty) -> None:
         self._double = double
         self.number = 0
         self.expire()
@@ -64,13 +73,13 @@ class Faults:
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
 
-    def of(self, double: KubernetesDouble) -> Faults:
+    def of(self, double: Faulty) -> Faults:
         """The double has them from now on."""
         double.before, double.after = self.before, self.after
         return self
 
     async def before(self, request: web.Request) -> web.Response | None:
-        """What a request is answered with in the cluster's place; None to let it through."""
+        """What a request is answered with in the double's place; None to let it through."""
         self.since_expiry += 1
         if self._chance.random() >= self.share:
             return None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,7 @@ def test_the_other_triggers(functions: dict[str, dict[str, Any]]) -> None:
         "reconcile_poison": "queueTrigger",
         "sweep_outbox": "timerTrigger",
         "look_again": "timerTrigger",
+        "start_monitor_runs": "timerTrigger",
         "expire_staged": "timerTrigger",
         "collect_unused_artifacts": "timerTrigger",
     }
@@ -115,6 +118,15 @@ def test_what_is_published_holds_no_tests_or_local_parts() -> None:
     ignored = (ROOT / ".funcignore").read_text().split()
     for part in ("tests", ".venv", ".slipway", "shared/cli", "shared/local_host", "local.settings.json", "examples"):
         assert part in ignored
+
+
+def test_what_is_published_can_reach_clusters() -> None:
+    """The extra of the computes that infra/bicep makes is a part of what is installed on Azure."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + project["optional-dependencies"]["kubernetes"]
+    names = {re.split(r"[<>=;\[ ]", each, maxsplit=1)[0].lower() for each in wanted}
+    locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.txt").read_text().lower(), re.MULTILINE))
+    assert names <= locked
 
 
 def test_runtime_requirements_are_locked_without_an_index() -> None:

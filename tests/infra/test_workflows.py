@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +79,35 @@ def test_azd_finds_what_its_file_names() -> None:
     assert f"'azd-service-name': '{service}'" in app
     assert "SLIPWAY_FUNCTIONS_PUBLISHED" in (BICEP / "main.parameters.json").read_text()
     assert "SLIPWAY_FUNCTIONS_PUBLISHED" in said["hooks"]["postdeploy"]["posix"]["run"]
+
+
+@pytest.mark.parametrize("path", [path for paths in FILES.values() for path in paths], ids=lambda path: path.name)
+def test_nothing_that_is_downloaded_goes_into_a_shell_unseen(path: Path) -> None:
+    scripts = _scripts(yaml.safe_load(path.read_text()))
+    assert [text for text in scripts if re.search(r"\|\s*(ba)?sh\b|<\(\s*(curl|wget)", text)] == []
+
+
+def test_azd_is_installed_only_with_the_bytes_that_were_published(tmp_path: Path) -> None:
+    (tmp_path / "azd-linux-amd64").write_text("#!/bin/sh\necho azd 9.9.9\n")
+    release = tmp_path / "azure-dev-cli_9.9.9" / "azd-linux-amd64.tar.gz"
+    release.parent.mkdir()
+    with tarfile.open(release, "w:gz") as archive:
+        archive.add(tmp_path / "azd-linux-amd64", "azd-linux-amd64")
+    digest = hashlib.sha256(release.read_bytes()).hexdigest()
+    environ = {"PATH": os.environ["PATH"], "AZD_SOURCE": tmp_path.as_uri(), "AZD_VERSION": "9.9.9"}
+
+    def install(**more: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", str(ROOT / "infra" / "install-azd.sh"), str(tmp_path / "bin")]
+        return subprocess.run(command, env=environ | more, capture_output=True, text=True, timeout=60, check=False)
+
+    refused = install()
+    assert refused.returncode != 0, "its hash is another release's"
+    assert "FAILED" in refused.stdout + refused.stderr
+    assert not (tmp_path / "bin").exists()
+    done = install(AZD_SHA256=digest)
+    assert done.returncode == 0, done.stderr
+    said = subprocess.run([tmp_path / "bin" / "azd"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said == "azd 9.9.9\n"
 
 
 def run_step(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,9 @@ BOOT_TIMEOUT_S = 280
 MIB = 2**20
 _INIT = """#!/bin/sh
 mount -t proc proc /proc && mount -t sysfs sys /sys && mount -t cgroup2 none /sys/fs/cgroup
-mount -t tmpfs none /tmp && mkdir /tmp/work && mount -t hostfs none /tmp/work -o {folder}
+mount -t tmpfs none /run && mkdir /run/work && mount -t hostfs none /run/work -o {folder}
 /sbin/ip link set lo up
-cd {root} && TMPDIR=/tmp PYTHONPATH={root} {python} -m tests.scenarios.cgroup_v2_machine {case} > /tmp/work/said 2>&1
+cd {root} && TMPDIR=/run PYTHONPATH={root} {python} -m tests.scenarios.cgroup_v2_machine {case} > /run/work/said 2>&1
 sync; exec {halt} -f
 """
 BUSY = "while True: pass"
@@ -97,7 +98,8 @@ async def processes() -> dict[str, Any]:
 
 async def poisoned() -> dict[str, Any]:
     """A whole profile of a model that wants more than there is."""
-    script, sample = Path("/tmp/score.py"), Path("/tmp/sample.jsonl")  # of the machine's own memory
+    folder = Path(tempfile.gettempdir())  # of the machine's own memory
+    script, sample = folder / "score.py", folder / "sample.jsonl"
     script.write_text(GREEDY)
     sample.write_text("{}\n")
     plan = ProfilePlan(None, sample, 5.0, 500.0, entry_script=script, max_memory_gb=0.25, start_timeout_s=120)

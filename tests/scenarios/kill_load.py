@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import aiohttp
 
-from tests.scenarios.local_host import LocalHost
 from tests.scenarios.rest import create_upload, drop, register, send, sha256, versions_of
 
 REST_NAMES = ("rest-0", "rest-1", "rest-2")
@@ -32,10 +33,16 @@ class Promises:
     violations: list[str] = field(default_factory=list)
 
 
-class Load:
-    """Starts and stops the workers. `host` may be killed and restarted at any moment."""
+class Folder(Protocol):
+    """What people drop files into."""
 
-    def __init__(self, host: LocalHost, http: aiohttp.ClientSession, rng: random.Random) -> None:
+    data_dir: Path
+
+
+class Load:
+    """Starts and stops the workers. What serves may be killed and restarted at any moment."""
+
+    def __init__(self, host: Folder, http: aiohttp.ClientSession, rng: random.Random) -> None:
         self.promises = Promises()
         self._host = host
         self._http = http
@@ -132,3 +139,22 @@ class Load:
         if answer.status != 200 or sha256(content) != file["sha256"]:
             self.promises.violations.append(f"{version['id']}: {answer.status}, {len(content)} bytes that are not it")
         self.promises.checked[version["name"], version["version"]] = sha256(content)
+
+
+async def check_promises(load: Load, when: str) -> dict[str, list[dict[str, Any]]]:
+    """What holds at any time: all accepted uploads are there once, versions have no gap, what is visible is whole."""
+    accepted = dict(load.promises.accepted)
+    versions = {name: await load.check_versions(name) for name in NAMES}
+    assert not load.promises.violations, (when, load.promises.violations)
+    for name, found in versions.items():
+        got = [int(version["version"]) for version in found]
+        assert got == list(range(len(found), 0, -1)), (when, name)
+    by_content = {file["sha256"]: version["id"] for version in all_of(versions) for file in version["files"]}
+    counts = Counter(file["sha256"] for version in all_of(versions) for file in version["files"])
+    assert not [sha for sha, count in counts.items() if count > 1], when
+    assert not [version for sha, version in accepted.items() if by_content.get(sha) != version], when
+    return versions
+
+
+def all_of(versions: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [version for found in versions.values() for version in found]

@@ -94,8 +94,8 @@ class Load:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
     def between(self, first_s: float, last_s: float) -> list[Sent]:
-        """Those that were sent in that time."""
-        return [one for one in self.sent if first_s <= one.sent_s < last_s]
+        """Those that were sent and answered in that time: on a busy machine a request may wait until the next split."""
+        return [one for one in self.sent if first_s <= one.sent_s and one.done_s < last_s]
 
 
 def within_binomial_99(hits: int, trials: int, chance: float) -> bool:

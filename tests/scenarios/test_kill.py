@@ -6,13 +6,11 @@ import asyncio
 import os
 import random
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.scenarios.kill_load import NAMES, Load
+from tests.scenarios.kill_load import Load, all_of, check_promises
 from tests.scenarios.local_host import LocalHost, port_for_restarts, running, wait_until
 from tests.scenarios.receiver import MODEL_REGISTERED, Receiver, receiving
 from tests.scenarios.rest import subscribe
@@ -82,25 +80,6 @@ async def live_and_die(host: LocalHost, working: asyncio.Task[None], rng: random
         host.launch()
         await asyncio.sleep(rng.uniform(0, 1.5))
         host.kill()
-
-
-async def check_promises(load: Load, when: str) -> dict[str, list[dict[str, Any]]]:
-    """What holds at any time: all accepted uploads are there once, versions have no gap, what is visible is whole."""
-    accepted = dict(load.promises.accepted)
-    versions = {name: await load.check_versions(name) for name in NAMES}
-    assert not load.promises.violations, (when, load.promises.violations)
-    for name, found in versions.items():
-        got = [int(version["version"]) for version in found]
-        assert got == list(range(len(found), 0, -1)), (when, name)
-    by_content = {file["sha256"]: version["id"] for version in all_of(versions) for file in version["files"]}
-    counts = Counter(file["sha256"] for version in all_of(versions) for file in version["files"])
-    assert not [sha for sha, count in counts.items() if count > 1], when
-    assert not [version for sha, version in accepted.items() if by_content.get(sha) != version], when
-    return versions
-
-
-def all_of(versions: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    return [version for found in versions.values() for version in found]
 
 
 async def check_end(host: LocalHost, load: Load, receiver: Receiver) -> None:

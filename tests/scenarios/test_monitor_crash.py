@@ -92,3 +92,26 @@ async def test_a_canceled_run_ends_and_says_nothing(tmp_path: Path) -> None:
         await wait_until(canceled, 60, "the run is canceled", poll_s=0.2)
         assert not list((tmp_path / "data" / "monitor-runs").glob(f"{run_id}*"))
         assert (await get(http, f"/api/monitor-runs/{run_id}"))["result"] is None
+
+
+@pytest.mark.slow
+async def test_each_minute_has_one_run_whenever_the_control_plane_is_killed(tmp_path: Path) -> None:
+    async with running(tmp_path / "data") as host, stopped(tmp_path / "data" / "endpoints"), host.client() as http:
+        await declared(host, tmp_path / "declared")
+        monitor = tmp_path / "declared" / "monitor.yml"
+        monitor.write_text(monitor.read_text().replace("frequency: day", "frequency: minute"))
+        await slipway(host, "apply", "-f", str(tmp_path / "declared"))
+
+        async def started() -> list[str]:
+            return [one["due_at"] for one in (await get(http, "/api/monitor-runs"))["items"]]
+
+        for count in range(1, 4):
+
+            async def next_one(count: int = count) -> bool:
+                return len(await started()) >= count
+
+            await wait_until(next_one, 150, f"run {count} has begun", poll_s=0.05)
+            await host.restart()
+        times = await started()
+        assert len(times) == len(set(times)), times
+        assert all(time.endswith(":00Z") for time in times)

@@ -162,13 +162,11 @@ def test_limits(world: World) -> None:
 def test_a_wrong_file_changes_nothing(world: World) -> None:
     machine, blue, _ = world
     machine.write({"blue": {"weight": 100, "processes": [blue]}})
-    refused = 'slipway_router_config_reloads_total{result="refused"}'
-    before = machine.metric(refused)
     machine.config_path.write_text('{"deployments": {"blue": {"weight": 30, "processes": [7], "color": 1}}}')
-    wait_for("it was refused", lambda: machine.metric(refused) > before)
+    wait_for("it was refused", lambda: "/deployments/blue/color is not known" in machine.router.log())
     assert machine.client.post("/score").json()["by"] == "blue"
-    assert "/deployments/blue/color is not known" in machine.router.log()
     assert "the weights sum up to 30" in machine.router.log()
+    assert machine.metric('slipway_router_config_reloads_total{result="refused"}') >= 1
 
 
 def test_a_request_that_waits_for_a_deployment_that_is_removed_goes_to_another(world: World) -> None:

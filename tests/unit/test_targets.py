@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from shared.adapters.local.deployment_target import MAX_FAILURES, routed
 from shared.adapters.local.process_types import ObservedProcess, ProcessPhase
 from shared.adapters.targets import TargetsByCompute
-from shared.errors import Retryable
+from shared.errors import NotSupported, Retryable
 from shared.ports import DesiredEndpoint, ObservedEndpoint
 
 
@@ -55,3 +57,23 @@ def test_a_router_that_ends_again_and_again_says_why() -> None:
     assert routed(ObservedProcess(ProcessPhase.BACKING_OFF, failures=MAX_FAILURES - 1)) == (False, "")
     assert routed(ObservedProcess(ProcessPhase.READY)) == (True, "")
     assert routed(None) == (False, "")
+
+
+async def test_a_place_that_can_not_be_served_here_is_told_of_to_those_alone_who_name_it() -> None:
+    """Its client is not installed, say: nothing of this installation is there, and all else goes on."""
+
+    def refuse() -> Place:
+        raise NotSupported("no client is installed")
+
+    here, last = Place("kept", "gone"), Place("gone-too", "there")
+    targets = TargetsByCompute(here, {"unserved": refuse, "last": lambda: last})
+    assert await targets.keep_only(frozenset({"kept", "there"})) == ("gone", "gone-too")
+    assert await targets.observe("there") is not None
+    assert await targets.observe("nowhere") is None
+    desired = DesiredEndpoint("there", (), {}, {}, "", empty, compute="unserved")
+    with pytest.raises(NotSupported, match="no client"):
+        await targets.ensure(desired)
+
+
+async def empty(sha256: str) -> AsyncIterator[bytes]:
+    yield b""

@@ -66,10 +66,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-11-01' = {
   location: location
   tags: tags
   kind: 'functionapp'
-  sku: {
-    name: 'FC1'
-    tier: 'FlexConsumption'
-  }
+  sku: { name: 'FC1', tier: 'FlexConsumption' }
   properties: {
     reserved: true
     zoneRedundant: isZoneRedundant
@@ -91,9 +88,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   kind: 'functionapp,linux'
   identity: {
     type: 'UserAssigned'
-    userAssignedIdentities: {
-      '${identityId}': {}
-    }
+    userAssignedIdentities: { '${identityId}': {} }
   }
   properties: {
     serverFarmId: plan.id
@@ -118,15 +113,10 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
         instanceMemoryMB: instanceMemoryMb
         alwaysReady: alwaysReady
         triggers: {
-          http: {
-            perInstanceConcurrency: httpConcurrency
-          }
+          http: { perInstanceConcurrency: httpConcurrency }
         }
       }
-      runtime: {
-        name: 'python'
-        version: '3.11'
-      }
+      runtime: { name: 'python', version: '3.11' }
     }
     siteConfig: {
       minTlsVersion: '1.2'
@@ -149,9 +139,7 @@ resource publishingPasswords 'Microsoft.Web/sites/basicPublishingCredentialsPoli
   for protocol in ['ftp', 'scm']: {
     parent: app
     name: protocol
-    properties: {
-      allow: false
-    }
+    properties: { allow: false }
   }
 ]
 

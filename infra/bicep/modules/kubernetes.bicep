@@ -67,16 +67,10 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2026-03-01' = {
       enableAzureRBAC: false
       adminGroupObjectIDs: adminGroupIds
     }
-    apiServerAccessProfile: {
-      enablePrivateCluster: isPrivate
-    }
-    oidcIssuerProfile: {
-      enabled: true
-    }
+    apiServerAccessProfile: { enablePrivateCluster: isPrivate }
+    oidcIssuerProfile: { enabled: true }
     securityProfile: {
-      workloadIdentity: {
-        enabled: true
-      }
+      workloadIdentity: { enabled: true }
       imageCleaner: {
         enabled: true
         intervalHours: 168

@@ -22,6 +22,8 @@ TRANSFER_BYTES = 4 << 20  # of one request when a blob is read or written: bound
 CLOCK_SKEW = timedelta(minutes=15)  # Azure's advice for the start of a shared access signature
 MAX_LIFE_S = 7 * 24 * 3600  # of a user delegation key
 _KEY_LIFE = timedelta(days=1)
+# Tries again after about 1, 3 and 5 s. The SDK's own first wait of 15 s is longer than people wait for a request.
+RETRY: dict[str, int] = {"initial_backoff": 1, "increment_base": 2, "retry_total": 3, "random_jitter_range": 1}
 
 
 def open_blob_service(account_url: str, credential: AsyncTokenCredential | str, **options: Any) -> BlobServiceClient:
@@ -29,12 +31,13 @@ def open_blob_service(account_url: str, credential: AsyncTokenCredential | str, 
     or a connection string (Azurite, tests), and then the account_url is not used. Close it at the end."""
     from azure.storage.blob.aio import BlobServiceClient
 
-    sizes: dict[str, Any] = dict.fromkeys(
+    defaults: dict[str, Any] = dict.fromkeys(
         ("max_single_get_size", "max_chunk_get_size", "max_block_size"), TRANSFER_BYTES
     )
+    defaults |= RETRY
     if isinstance(credential, str):
-        return BlobServiceClient.from_connection_string(credential, **sizes, **options)
-    return BlobServiceClient(account_url, credential=credential, **sizes, **options)
+        return BlobServiceClient.from_connection_string(credential, **defaults, **options)
+    return BlobServiceClient(account_url, credential=credential, **defaults, **options)
 
 
 class BlobUrlSigner:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from azure.eventgrid.aio import EventGridPublisherClient
 
 MAX_REQUEST_EVENTS = 5000
+RETRIES = 2
+RETRY_BACKOFF_S = 0.2  # doubled each time
 
 InputSchema = Literal["EventGridSchema", "CloudEventSchemaV1_0"]
 
@@ -44,7 +46,9 @@ def open_event_publisher(
     """A publisher to https://TOPIC.REGION-1.eventgrid.azure.net/api/events; it connects at the first publish."""
     from azure.eventgrid.aio import EventGridPublisherClient
 
-    return EventGridPublisher(EventGridPublisherClient(endpoint, credential), input_schema)
+    # The SDK would try for minutes while somebody waits; what is not published stays in the outbox and is swept.
+    client = EventGridPublisherClient(endpoint, credential, retry_total=RETRIES, retry_backoff_factor=RETRY_BACKOFF_S)
+    return EventGridPublisher(client, input_schema)
 
 
 def _custom_topic_event(event: Event) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from shared.adapters.azure.blob_service import RETRY
 from shared.adapters.azure.errors import translated
 from shared.adapters.queue_limits import (
     TIME_TO_LIVE_S,
@@ -86,9 +87,10 @@ def open_work_queue(
     from azure.storage.queue.aio import QueueClient
 
     check_name(name)
+    retries: dict[str, Any] = dict(RETRY)
     if isinstance(credential_or_connection_string, str):
-        return AzureWorkQueue(QueueClient.from_connection_string(credential_or_connection_string, name))
-    return AzureWorkQueue(QueueClient(account_url, name, credential=credential_or_connection_string))
+        return AzureWorkQueue(QueueClient.from_connection_string(credential_or_connection_string, name, **retries))
+    return AzureWorkQueue(QueueClient(account_url, name, credential=credential_or_connection_string, **retries))
 
 
 @contextmanager

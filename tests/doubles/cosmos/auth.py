@@ -1,6 +1,7 @@
-"""The master-key signature of a request.
+"""The master-key signature of a request, or the token of an identity.
 
-Source: "Access control on Azure Cosmos DB resources", "Constructing the hashed token signature for a master token".
+Source: "Access control on Azure Cosmos DB resources", "Constructing the hashed token signature for a master token" and
+"Microsoft Entra authorization header" (type=aad, ver=1.0).
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ def resource_of(segments: list[str]) -> tuple[str, str]:
     if len(segments) % 2:
         return segments[-1], "/".join(segments[:-1])
     return segments[-2], "/".join(segments)
+
+
+TOKEN_PREFIX = "type=aad&ver=1.0&sig="
+
+
+def token_in(authorization: str) -> str | None:
+    """The identity's token; None for another kind of authorization."""
+    plain = unquote(authorization)
+    return plain.removeprefix(TOKEN_PREFIX) if plain.startswith(TOKEN_PREFIX) else None
 
 
 def check_signature(key: str, verb: str, segments: list[str], authorization: str, date: str) -> None:

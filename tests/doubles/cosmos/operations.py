@@ -18,7 +18,7 @@ class Reply:
     document: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    charge: float = 1.0
+    charge: float = 0.0  # set when it is answered
 
 
 def operation_of(method: str, segments: list[str], headers: Mapping[str, str]) -> str:
@@ -63,11 +63,11 @@ def item_reply(
         if headers.get("x-ms-cosmos-batch-atomic", "").lower() != "true":
             raise bad_request("this double takes atomic batches only")
         status, answers = container.batch(partition, parse_json(body), len(body))
-        return Reply(answers, status, charge=5.0 * len(answers))
+        return Reply(answers, status)
     document_id = segments[5] if len(segments) == 6 else ""
     if operation == "item.delete":
         container.delete(partition, document_id, if_match)
-        return Reply(None, 204, charge=5.0)
+        return Reply(None, 204)
     if operation == "item.read":
         document, status = container.read(partition, document_id), 200
     elif operation == "item.replace":
@@ -77,7 +77,7 @@ def item_reply(
     else:
         document = container.create(partition, parse_json(body), upsert=operation == "item.upsert")
         status = 201
-    return Reply(document, status, {"etag": document["_etag"]}, 1.0 if operation == "item.read" else 5.0)
+    return Reply(document, status, {"etag": document["_etag"]})
 
 
 def ranges_reply(container: Container, headers: Mapping[str, str]) -> Reply:

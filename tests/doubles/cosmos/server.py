@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import unquote
@@ -14,7 +15,8 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from tests.doubles.cosmos import queries
-from tests.doubles.cosmos.auth import check_signature
+from tests.doubles.cosmos.auth import check_signature, token_in
+from tests.doubles.cosmos.charges import Throughput, charge_of
 from tests.doubles.cosmos.containers import Container
 from tests.doubles.cosmos.errors import CosmosError, bad_request
 from tests.doubles.cosmos.operations import (
@@ -52,10 +54,14 @@ class CosmosDouble:
     """
 
     def __init__(self) -> None:
-        self.endpoint = ""
+        self.endpoint = ""  # also what it tells clients to go on with: set it to a proxy's to keep them there
+        self.takes_token: Callable[[str], bool] | None = None  # None: keys only, as with local authentication alone
         self.key = base64.b64encode(secrets.token_bytes(64)).decode()
         self.requests: Counter[str] = Counter()
         self.request_units: defaultdict[str, float] = defaultdict(float)
+        self.documents: Counter[str] = Counter()  # as requests, but each operation of a batch counts
+        self.throughput: Throughput | None = None  # None: as much as anybody wants
+        self.throttled = 0  # requests that were told to come again for lack of it
         self._faults: list[Fault] = []
         self._skipped_s = 0.0
         self._databases: dict[str, dict[str, Container]] = {}
@@ -104,18 +110,43 @@ class CosmosDouble:
         segments = [unquote(part) for part in request.raw_path.partition("?")[0].split("/") if part]
         try:
             date, version = request.headers.get("x-ms-date", ""), request.headers.get("x-ms-version", "")
-            check_signature(self.key, request.method, segments, request.headers.get("Authorization", ""), date)
+            self._authorize(request.method, segments, request.headers.get("Authorization", ""), date)
             if version not in SUPPORTED_VERSIONS:
                 raise bad_request(f"x-ms-version {version!r} is not one of {SUPPORTED_VERSIONS}")
             operation = operation_of(request.method, segments, request.headers)
             self.requests[operation] += 1
             self._raise_fault(operation, after=False)
-            reply = self._reply(operation, segments, request.headers, await _body(request))
-            self.request_units[operation] += reply.charge
+            self._throttle(operation)
+            body = await _body(request)
+            reply = self._reply(operation, segments, request.headers, body)
+            self._charge(operation, reply, len(body))
             self._raise_fault(operation, after=True)
         except CosmosError as error:
             reply = Reply(error.body, error.status, error.headers)
         return _response(reply, request.headers)
+
+    def _throttle(self, operation: str) -> None:
+        wait_ms = self.throughput.wait_ms() if self.throughput and operation in DATA_OPERATIONS else 0.0
+        if wait_ms:
+            self.throttled += 1
+            headers = {"x-ms-retry-after-ms": f"{wait_ms:.0f}"}
+            raise CosmosError(429, "Request rate is large", substatus=3200, headers=headers)
+
+    def _charge(self, operation: str, reply: Reply, sent_bytes: int) -> None:
+        documents = len(reply.document) if operation == "batch" else 1
+        answered_bytes = len(json.dumps(reply.document)) if reply.document is not None else 0
+        reply.charge = charge_of(operation, documents, sent_bytes, answered_bytes)
+        self.request_units[operation] += reply.charge
+        self.documents[operation] += documents
+        if self.throughput is not None:
+            self.throughput.used_ru += reply.charge
+
+    def _authorize(self, method: str, segments: list[str], authorization: str, date: str) -> None:
+        token = token_in(authorization)
+        if token is None:
+            check_signature(self.key, method, segments, authorization, date)
+        elif self.takes_token is None or not self.takes_token(token):
+            raise CosmosError(401, "The token is not one of this account.")
 
     def _raise_fault(self, operation: str, *, after: bool) -> None:
         for fault in self._faults:
@@ -141,7 +172,7 @@ class CosmosDouble:
             answer = queries.execute(container, parse_json(body), headers)
             more = {"x-ms-continuation": answer.continuation} if answer.continuation else {}
             rows = {"_rid": container.rid, "Documents": answer.rows, "_count": len(answer.rows)}
-            return Reply(rows, headers=more, charge=answer.charge)
+            return Reply(rows, headers=more)
         reply = item_reply(container, operation, segments, headers, body)
         reply.headers["x-ms-session-token"] = f"0:-1#{container.lsn}"
         return reply

@@ -1,0 +1,1 @@
+"""Devices of Azure IoT Edge, through the REST API of their IoT hub."""

@@ -1,0 +1,1 @@
+"""What is told to devices of Azure IoT Edge, and what is read back."""
