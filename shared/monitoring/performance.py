@@ -70,7 +70,7 @@ def _pairs(signal: SignalRequest, counts: DataCounts) -> Pairs:
             production.correlation_column or CORRELATION,
             signal.reference.correlation_column or CORRELATION,
         )
-        table = _table(production, [*predicted, key], counts)
+        table = _of_segment(_table(production, [*predicted, key], counts), key, signal.segment)
         labels = _table(signal.reference, [names.truth, other_key], DataCounts())
         table, truth = _joined(table, key, labels, other_key, names.truth)
     return _complete(table, truth, names.prediction, names.probability)
@@ -92,6 +92,17 @@ def _table(data: DataSet, columns: list[str], counts: DataCounts) -> pa.Table:
             found = name in batch.schema.names
             parts[name].append(_plain(batch.column(name)) if found else pa.nulls(batch.num_rows))
     return pa.table({name: pa.chunked_array(_alike(arrays)) for name, arrays in parts.items()})
+
+
+def _of_segment(table: pa.Table, key: str, segment: DataSet | None) -> pa.Table:
+    """The predictions whose inputs are in the segment; all where there is none."""
+    import pyarrow.compute as pc
+
+    if segment is None:
+        return table
+    inputs = _table(segment, [segment.correlation_column or CORRELATION], DataCounts())
+    ids = inputs.column(0).cast(pa.string()).combine_chunks()
+    return table.filter(pc.is_in(table.column(key).cast(pa.string()), value_set=ids))
 
 
 def _plain(array: pa.Array) -> pa.Array:

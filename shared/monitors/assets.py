@@ -61,5 +61,5 @@ async def _add(
 
 def data_sets(signal: SignalRequest) -> list[DataSet]:
     """All that a signal reads."""
-    named = (signal.production, signal.reference, signal.outputs, signal.training)
+    named = (signal.production, signal.reference, signal.outputs, signal.segment, signal.training)
     return [*(one for one in named if one is not None), *signal.inputs.values()]

@@ -9,12 +9,19 @@ from typing import Any
 
 from shared.errors import Invalid, NotSupported
 from shared.monitors.alert_settings import check_addresses, notification_of_monitor, policy_of
+from shared.monitors.column_names import TRUTH_KEYS
 from shared.monitors.planning import check_signal, signals_of
 from shared.monitors.schedule import next_due
 from shared.monitors.signals import INPUTS, OUTPUTS
 from shared.monitors.windows import production_window, reference_window
 from shared.notifier_settings import SETTING, mail_of
-from shared.resources.monitor import AlertNotification, MonitorDeclaration
+from shared.resources.monitor import (
+    AlertNotification,
+    CustomSignal,
+    FeatureAttributionDrift,
+    ModelPerformance,
+    MonitorDeclaration,
+)
 from shared.resources.monitor_data import DataWindow
 from shared.resources.notification import NotifierDeclaration, SmtpNotifier
 
@@ -162,10 +169,24 @@ def _wanted(monitor: MonitorDeclaration) -> dict[str, str]:
         return {INPUTS: "/create_monitor", OUTPUTS: "/create_monitor"}
     found: dict[str, str] = {}
     for name, signal in signals.items():
-        production = getattr(signal, "production_data", None)
-        given = production if isinstance(production, list) else [production]
-        if any(one is not None and one.input_data is not None for one in given):
-            continue
-        for collection in _COLLECTIONS.get(signal.type, ()):
+        for collection in _collections(signal):
             found.setdefault(collection, f"{SIGNALS}/{name}")
     return found
+
+
+def _collections(signal: Any) -> tuple[str, ...]:
+    """What a signal reads of what its deployment collects."""
+    if isinstance(signal, CustomSignal):
+        return tuple(
+            str(one.data_context or INPUTS).lower() for one in signal.input_data.values() if not one.input_data
+        )
+    production = getattr(signal, "production_data", None)
+    wanted = _COLLECTIONS.get(str(signal.type).lower(), ())
+    if isinstance(signal, FeatureAttributionDrift):
+        given = {str(one.data_context or INPUTS).lower() for one in production or () if one.input_data is not None}
+        explained = not TRUTH_KEYS & {key.lower() for key in signal.reference_data.data_column_names}
+        return tuple(one for one in wanted if one not in given and not (explained and one == OUTPUTS))
+    if getattr(production, "input_data", None) is not None:
+        return ()
+    segmented = isinstance(signal, ModelPerformance) and signal.data_segment is not None
+    return (*wanted, INPUTS) if segmented else wanted

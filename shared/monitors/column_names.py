@@ -15,7 +15,8 @@ _SHARED = {
     "timestamp": "timestamp",
     "timestamp_column": "timestamp",
 }
-_TRUTH = {name: "target" for name in ("target", "target_column", "actual", "ground_truth")}
+TRUTH_KEYS = frozenset({"target", "target_column", "actual", "ground_truth"})
+_TRUTH = dict.fromkeys(sorted(TRUTH_KEYS, reverse=True), "target")
 # What a key means, of data that hold what was predicted, and of data that hold what was true.
 PREDICTIONS = {
     **_SHARED,

@@ -80,9 +80,6 @@ def _given(limits: Any) -> dict[str, float] | None:
 
 def performance(signal: ModelPerformance, sources: Sources) -> Asked:
     """Predictions beside what was true, joined by correlation id where they are apart."""
-    if signal.data_segment is not None:
-        raise NotSupported("model_performance has no segments: features are not collected with predictions",
-                           remedy="leave data_segment out")  # fmt: skip
     truth_apart = signal.reference_data is not None
     said = signal.production_data
     production = sources.production(said, OUTPUTS, PREDICTIONS if truth_apart else BOTH)
@@ -99,7 +96,22 @@ def performance(signal: ModelPerformance, sources: Sources) -> Asked:
             remedy="give production_data.data_column_names.prediction and reference_data.data_column_names.target",
         )
     columns = {"prediction": names["prediction"], "probability": names.get("probability", ""), "truth": truth}
-    return {"production": production, "reference": reference, "columns": columns, **_task(signal, sources)}
+    segment = _segment(signal, sources, production)
+    found = {"production": production, "reference": reference, "segment": segment, "columns": columns}
+    return {**found, **_task(signal, sources)}
+
+
+def _segment(signal: ModelPerformance, sources: Sources, production: DataSet) -> DataSet | None:
+    """The inputs of the requests that count: features are not collected with predictions. None for all, and where the
+    data of production hold them."""
+    if signal.data_segment is None or production.label in sources.plan.assets:
+        _keep_segment(signal, production)
+        return None
+    said = signal.production_data
+    window = MonitoredData(data_window=said.data_window) if said is not None and said.data_window else None
+    inputs = sources.production(window, INPUTS, {})
+    _keep_segment(signal, inputs)
+    return inputs
 
 
 def _task(signal: ModelPerformance, sources: Sources) -> Asked:

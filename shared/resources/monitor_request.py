@@ -66,6 +66,8 @@ class SignalRequest(Document):
     # of feature_attribution_drift: predictions, joined with the inputs in `production` by correlation id; None: data
     # hold explanations
     outputs: DataSet | None = None
+    # of model_performance: only predictions whose correlation id is among these rows' count; None: all do
+    segment: DataSet | None = None
     inputs: dict[str, DataSet] = Field(default_factory=dict)  # of custom: what the component is given, by its inputs
     features: list[str] | None = None  # None: every column that both have
     top_features: int | None = None  # of these, those that matter most in `training`; None: all

@@ -82,11 +82,13 @@ async def test_predictions_are_compared_with_what_was_true(plane: ControlPlane) 
         "metric_thresholds": {"classification": {"accuracy": 0.9, "recall": 0.5}},
     }
     wrong = ROWS // 4
+    part = {**performance, "data_segment": {"feature_name": "site", "feature_values": ["S"]}}
+    m.collect(plane, "model_inputs", [{"site": "S" if n < wrong else "N"} for n in range(ROWS + 50)])
     await m.applied(
         plane,
         truth_yml=m.data("truth", "truth.jsonl"),
         truth_jsonl=m.lines({"id": f"r{n}_0", "was": n % 2 if n >= wrong else 1 - n % 2} for n in range(ROWS)),
-        monitor_yml=m.monitor(right=performance),
+        monitor_yml=m.monitor(right=performance, south=part),
     )
     m.collect(plane, "model_outputs", [{"label": n % 2, "chance": 0.8 if n % 2 else 0.1} for n in range(ROWS + 50)])
     found = await m.run(plane)
@@ -95,6 +97,7 @@ async def test_predictions_are_compared_with_what_was_true(plane: ControlPlane) 
     assert (metrics["accuracy"]["verdict"], metrics["recall"]["verdict"]) == ("Breached", "Healthy")
     assert metrics["roc_auc"]["value"] == 0.75
     assert found["run"]["verdict"] == "Breached"
+    assert m.signal_of(found, "south")["metrics"]["accuracy"]["value"] == 0.0
 
 
 async def test_a_regression_is_compared_within_one_data_asset(plane: ControlPlane) -> None:

@@ -85,10 +85,6 @@ async def told(plane: ControlPlane, signal: dict[str, Any], task: str = "classif
             ("nothing says which columns are compared", "data_column_names.target"),
         ),
         (
-            {"type": "model_performance", "data_segment": {"feature_name": "a", "feature_values": ["b"]}},
-            ("has no segments", "leave data_segment out"),
-        ),
-        (
             {"type": "feature_attribution_drift", "reference_data": {}},
             ("nothing says which data the model learnt from", "reference_data.input_data"),
         ),
