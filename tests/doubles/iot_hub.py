@@ -19,7 +19,7 @@ from aiohttp import web
 
 from tests.doubles.hub_queries import condition
 from tests.doubles.iot_hub_devices import Device, Stored, act, count, metric, tell
-from tests.doubles.tls import loopback_tls
+from tests.doubles.tls import tls_files
 from tests.doubles.webhook_receiver import bound_socket
 
 API_VERSION = "2021-04-12"
@@ -178,9 +178,9 @@ def fault(status: int, code: str, message: str) -> web.Response:
 @asynccontextmanager
 async def iot_hub_double(folder: Path, *devices: Device) -> AsyncIterator[HubDouble]:
     """A hub with these devices, for as long as the context lasts; its certificate is written into the folder."""
-    server, _ = loopback_tls(folder)
-    double = HubDouble(authority=str(folder / "both.pem"), devices=list(devices))
-    async with serving_tls(double, server):
+    tls = tls_files(folder)
+    double = HubDouble(authority=str(tls.certificate), devices=list(devices))
+    async with serving_tls(double, tls.server_context()):
         yield double
 
 
