@@ -23,6 +23,7 @@ from shared.resources.base import Cause, Condition, ConditionStatus, Resource, R
 log = logging.getLogger(__name__)
 
 MAX_BACKOFF_S = 600.0
+MAX_DEQUEUE_COUNT = 5  # host.json's: deliveries until a message is poison
 RENEW_S = 60.0  # how long messages follow each other without a write; later the timer takes the resource for forgotten
 MAX_LOOKS = 20  # at a resource that others change while a slow controller works on it
 STALLED = "Stalled"  # the condition of a resource that waits for a re-drive (kstatus' name for it)
@@ -136,12 +137,19 @@ class Loop:
         return "done"
 
     async def poisoned(self, text: str, message_id: str) -> None:
-        """Handle a message that the host gave up on (the function crashed each time): its resource stalls."""
+        """Handle a message that the host gave up on: the function crashed each time, or hosts ended while they worked at
+        it, which is not the resource's fault. Each delivery counts as an attempt; when they are used up, it stalls."""
         telemetry.count(telemetry.POISON_MESSAGES)
         try:
             message = _loaded(text)
         except Invalid as error:
             log.error("dropped a poison message %s: %s", message_id, error.message)
+            return
+        attempt = message.attempt + MAX_DEQUEUE_COUNT
+        if attempt <= self._deps.settings.max_attempts:
+            log.warning("%s: %d deliveries came to nothing; it is tried again", message.key, MAX_DEQUEUE_COUNT)
+            wait_s = backoff_s(message.attempt, self._deps.settings.retry_base_s)
+            await self.enqueue(WorkMessage(message.key, attempt, message.until), delay_s=wait_s)
             return
         cause = Cause(actor="reconcile_poison", type="message", id=message_id)
         await self.stall(message.key, "reconciling failed unexpectedly every time; see the log", cause)

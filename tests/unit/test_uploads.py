@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 
 from shared.bootstrap import ControlPlane
+from shared.controllers.loop import MAX_DEQUEUE_COUNT
 from shared.errors import Invalid
 from shared.ports import ResourceQuery, WorkMessage
 from shared.resources.base import Resource, ResourceKey
 from shared.resources.upload import UploadPhase
+from shared.settings import Settings
 from tests.plane import CAUSE, MANIFEST, blob_created, drop, events_of, make_plane, plane, stage
 
 __all__ = ["plane"]
+ROOT = Path(__file__).parents[2]
+LAST_ATTEMPT = Settings().max_attempts
 
 
 async def uploads(plane: ControlPlane) -> list[Resource]:
@@ -223,7 +227,7 @@ async def test_a_registered_upload_that_stalls_stays_registered_and_can_be_clean
     model = drop(plane, "d/model.onnx", "onnx")
     await plane.storage_event(blob_created("d/model.yml"))
     upload = (await uploads(plane))[0]
-    await plane.loop.poisoned(WorkMessage(upload.key).dump(), "m-1")
+    await plane.loop.poisoned(WorkMessage(upload.key, LAST_ATTEMPT).dump(), "m-1")
     stalled = (await uploads(plane))[0]
     assert (stalled.status["phase"], stalled.unfinished) == ("Registered", False)
     await plane.loop.redrive(upload.key, CAUSE)
@@ -243,7 +247,7 @@ async def test_a_poison_message_puts_its_resource_aside_and_says_how_to_go_on(pl
     drop(plane, "d/model.yml", MANIFEST)
     await plane.storage_event(blob_created("d/model.yml"))
     upload = (await uploads(plane))[0]
-    await plane.loop.poisoned(WorkMessage(upload.key).dump(), "m-1")
+    await plane.loop.poisoned(WorkMessage(upload.key, LAST_ATTEMPT).dump(), "m-1")
     stalled = (await uploads(plane))[0]
     condition = next(c for c in stalled.status["conditions"] if c["type"] == "Stalled")
     assert f"slipway reconcile upload/{upload.name}" in condition["message"]
@@ -253,6 +257,23 @@ async def test_a_poison_message_puts_its_resource_aside_and_says_how_to_go_on(pl
     redriven = await plane.loop.redrive(upload.key, CAUSE)
     assert redriven.unfinished
     assert [c["type"] for c in redriven.status["conditions"]] == ["Registered"]
+
+
+async def test_hosts_that_end_meanwhile_put_nothing_aside_at_once(plane: ControlPlane) -> None:
+    host_json = json.loads((ROOT / "host.json").read_text())
+    assert host_json["extensions"]["queues"]["maxDequeueCount"] == MAX_DEQUEUE_COUNT
+    drop(plane, "d/model.yml", MANIFEST)
+    drop(plane, "d/model.onnx", "onnx")
+    await plane.storage_event(blob_created("d/model.yml"))
+    upload = (await uploads(plane))[0]
+    for message in await plane.deps.queue.receive(max_messages=32, visibility_timeout_s=60):
+        await plane.deps.queue.delete(message)  # the host had it five times
+    await plane.loop.poisoned(WorkMessage(upload.key).dump(), "m-1")
+    assert "Slipway.ReconcileFailed" not in await events_of(plane)
+    async with asyncio.timeout(30):
+        while (await uploads(plane))[0].status["phase"] != "Completed":
+            await drain(plane)
+            await asyncio.sleep(0.05)
 
 
 async def test_a_manifest_nobody_announced_is_taken_up_by_the_timer(plane: ControlPlane) -> None:
