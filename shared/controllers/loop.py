@@ -137,8 +137,8 @@ class Loop:
         return "done"
 
     async def poisoned(self, text: str, message_id: str) -> None:
-        """Handle a message that the host gave up on: the function crashed each time, or hosts ended while they worked at
-        it, which is not the resource's fault. Each delivery counts as an attempt; when they are used up, it stalls."""
+        """Handle a message that the host gave up on: the function crashed each time, or hosts ended meanwhile, which is
+        not the resource's fault. Each delivery counts as an attempt; when they are used up, its resource stalls."""
         telemetry.count(telemetry.POISON_MESSAGES)
         try:
             message = _loaded(text)

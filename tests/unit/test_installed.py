@@ -11,7 +11,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # What runs in environments of its own, or needs an extra that it names when it is not there.
-ELSEWHERE = ("scoring", "optimization/workers", "adapters/kubernetes", "adapters/sources/s3.py")
+ELSEWHERE = (
+    *("scoring", "optimization/workers"),
+    *("adapters/kubernetes", "adapters/open_telemetry.py", "adapters/sources/s3.py"),
+)
 OWN = {"shared", "functions", "function_app"}
 
 
