@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from shared.cli.api import Api
 from shared.cli.errors import printable
 from shared.cli.options import Options, common_options
 from shared.cli.references import time_since
+
+if TYPE_CHECKING:
+    from threading import Event
 
 OVERLAP = timedelta(seconds=60)  # events become visible late, and not in the order of their times
 
@@ -55,25 +58,37 @@ def follow(
     options: Options, types: tuple[str, ...], subject_prefix: str | None, since: str | None, interval_s: float
 ) -> None:
     """Print events as they come, each once, from --since or from now on; Ctrl-C ends it."""
+    import signal
+    import threading
+
     query = {"type": ",".join(types), "subject_prefix": subject_prefix}
+    ended = threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        ended.set()  # Python drops an exception that meets a destructor: then the next look ends it
+        raise KeyboardInterrupt
+
     try:
+        signal.signal(signal.SIGINT, end)
         with Api(options) as api:
-            for each in followed(api, query, time_since(since), interval_s):
+            for each in followed(api, query, time_since(since), interval_s, ended):
                 line = f"{output.moment(each['eventTime'])}  {each['eventType']}  {each['subject']}  {each['id']}"
                 output.show_item(options, each, printable(line))
     except KeyboardInterrupt:
         click.echo(err=True)
 
 
-def followed(api: Api, query: dict[str, Any], since: str | None, interval_s: float) -> Iterator[dict[str, Any]]:
-    """Every event from `since` (None: from now, by the server's clock) on, each once; never ends. Each look goes back
-    by OVERLAP behind the newest event seen, and ids seen there are not given again."""
+def followed(
+    api: Api, query: dict[str, Any], since: str | None, interval_s: float, ended: Event
+) -> Iterator[dict[str, Any]]:
+    """Every event from `since` (None: from now, by the server's clock) on, each once, until `ended` is set. Each look
+    goes back by OVERLAP behind the newest event seen, and ids seen there are not given again."""
     import time
 
     began, began_s = server_time(api), time.monotonic()
     newest = start = _time(since) if since else began
     seen: dict[str, datetime] = {}
-    while True:
+    while not ended.is_set():
         now = began + timedelta(seconds=time.monotonic() - began_s)  # an event from the future must not hide the rest
         floor = max(start, newest - OVERLAP)
         seen = {event_id: moment for event_id, moment in seen.items() if moment >= floor}
@@ -82,7 +97,7 @@ def followed(api: Api, query: dict[str, Any], since: str | None, interval_s: flo
                 seen[each["id"]] = _time(each["eventTime"])
                 newest = max(newest, min(seen[each["id"]], now))
                 yield each
-        time.sleep(interval_s)
+        ended.wait(interval_s)
 
 
 def server_time(api: Api) -> datetime:
