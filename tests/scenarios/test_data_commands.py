@@ -48,7 +48,7 @@ async def test_data_are_created_listed_and_shown(tmp_path: Path) -> None:
         await slipway(host, "data", "create", "patients", code=2)
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.5])
+@pytest.mark.parametrize("after_s", [pytest.param(0.0, marks=pytest.mark.slow), 0.5])
 async def test_a_reading_whose_control_plane_is_killed_ends_after_the_restart(after_s: float, tmp_path: Path) -> None:
     (csv := tmp_path / "rows.csv").write_text("a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(ROWS)))
     async with running(tmp_path / "data") as host, host.client() as http:

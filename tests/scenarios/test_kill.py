@@ -15,7 +15,7 @@ from tests.scenarios.local_host import LocalHost, port_for_restarts, running, wa
 from tests.scenarios.receiver import MODEL_REGISTERED, Receiver, receiving
 from tests.scenarios.rest import subscribe
 
-MOMENTS = 3
+MOMENTS = 2
 MANY_MOMENTS = 200
 SEED_VARIABLE = "SLIPWAY_TEST_SEED"
 LONGEST_LIFE_S = 2.5

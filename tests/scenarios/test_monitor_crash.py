@@ -59,7 +59,7 @@ async def phase(http: aiohttp.ClientSession, run_id: str) -> str:
     return str(found["run"]["phase"])
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.7])
+@pytest.mark.parametrize("after_s", [pytest.param(0.0, marks=pytest.mark.slow), 0.7])
 async def test_a_run_whose_control_plane_is_killed_ends_after_the_restart(after_s: float, tmp_path: Path) -> None:
     async with running(tmp_path / "data") as host, stopped(tmp_path / "data" / "endpoints"), host.client() as http:
         await declared(host, tmp_path / "declared")

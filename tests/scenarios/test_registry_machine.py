@@ -56,7 +56,7 @@ def compare(adapter: str, folder: Path, *, steps: int) -> None:
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_the_registry_does_what_the_model_does(adapter: str, tmp_path: Path) -> None:
-    compare(adapter, tmp_path, steps=1000)
+    compare(adapter, tmp_path, steps=600)
 
 
 @pytest.mark.slow

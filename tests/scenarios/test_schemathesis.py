@@ -58,11 +58,10 @@ def fuzz(host: LocalHost, folder: Path, *, examples: int, seed: int | None, time
 
 @pytest.mark.timeout(900)
 def test_the_api_conforms_to_its_document(host: LocalHost, tmp_path: Path) -> None:
-    fuzz(host, tmp_path, examples=3, seed=SEED, timeout_s=840)
+    fuzz(host, tmp_path, examples=2, seed=SEED, timeout_s=840)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.timeout(900)
 def test_the_api_conforms_to_its_document_at_length(host: LocalHost, tmp_path: Path) -> None:
     fuzz(host, tmp_path, examples=300, seed=None, timeout_s=1700)

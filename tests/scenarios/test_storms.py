@@ -19,7 +19,7 @@ from tests.scenarios.rest import drop, get, listed, numbers, sha256, versions_of
 
 SEED = 20261123
 NAMES = [f"storm-{number}" for number in range(8)]
-FEW, MANY = (230, 70), (700, 200)  # uploads of a manifest and one file, and of a manifest and two files
+FEW, MANY = (120, 40), (700, 200)  # uploads of a manifest and one file, and of a manifest and two files
 CONNECTIONS = 16
 
 

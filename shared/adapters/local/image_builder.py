@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import tempfile
 from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
@@ -92,13 +93,18 @@ class LocalImageBuilder:
             return await self._pushed(image, request.recipe, say)
 
     async def _package(self, request: ImageRequest, say: Say) -> Descriptor:
-        recipe = request.recipe
-        work = self._layout / f".work-{recipe.identity[:16]}"
-        await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)  # of one that died
+        prefix = f".work-{request.recipe.identity[:16]}"
+        await asyncio.to_thread(self._tidy, prefix)
         try:
+            work = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=self._layout))
             return await self._assembled(request, work, say)
         finally:
-            await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+            await asyncio.to_thread(self._tidy, prefix)
+
+    def _tidy(self, prefix: str) -> None:
+        """Remove the folder of this build, and those of builds that died: what they began may write there still."""
+        for left in self._layout.glob(f"{prefix}-*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     async def _assembled(self, request: ImageRequest, work: Path, say: Say) -> Descriptor:
         recipe = request.recipe
