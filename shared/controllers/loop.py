@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared import telemetry
 from shared.commit import Current, Draft
@@ -26,6 +27,7 @@ MAX_BACKOFF_S = 600.0
 MAX_DEQUEUE_COUNT = 5  # host.json's: deliveries until a message is poison
 RENEW_S = 60.0  # how long messages follow each other without a write; later the timer takes the resource for forgotten
 MAX_LOOKS = 20  # at a resource that others change while a slow controller works on it
+_OF_LOOKS = {"revision", "history_hash", "look_again_at", "modified_at", "modified_by"}
 STALLED = "Stalled"  # the condition of a resource that waits for a re-drive (kstatus' name for it)
 
 
@@ -84,7 +86,7 @@ class Loop:
             subject = _subject(current[key], new, self._deps.clock.now(), cause)
             if subject is None or not subject.unfinished:
                 return ()
-            if ahead is not None and ahead[0] == subject.revision:
+            if ahead is not None and _substance(ahead[0]) == _substance(subject):
                 outcome = ahead[1]
             elif controller.is_slow and subject is current[key]:
                 is_outdated = True
@@ -97,13 +99,13 @@ class Loop:
         committed = await self._deps.committer.transact((key,), change, cause)
         return None if is_outdated else (committed, outcome, going_on)
 
-    async def _ahead(self, key: ResourceKey, cause: Cause) -> tuple[int, Outcome] | None:
-        """What a slow controller makes of the resource's present revision, found without keeping others from writing
+    async def _ahead(self, key: ResourceKey, cause: Cause) -> tuple[Resource, Outcome] | None:
+        """What a slow controller makes of the resource as it is now, found without keeping others from writing
         in its partition; None when there is nothing to do."""
         found = await self._deps.store.read(key)
         if found is None or not found.unfinished:
             return None
-        return found.revision, await controller_of(key.kind).reconcile(found, self._deps, cause)
+        return found, await controller_of(key.kind).reconcile(found, self._deps, cause)
 
     async def work(self, text: str, message_id: str) -> None:
         """Handle one message of the work queue. A retryable failure goes back into the queue with a back-off; the last
@@ -226,6 +228,12 @@ def _subject(current: Resource | None, new: Draft | None, now: datetime, cause: 
     return base.model_copy(
         update={"spec": new.spec, "status": new.status, "unfinished": True, "generation": generation}
     )
+
+
+def _substance(resource: Resource) -> dict[str, Any]:
+    """What a controller decides by: not who looked at it last, and when it is looked at next. Another message for the
+    same resource, which only waits, changes that; what was worked out meanwhile is none the worse for it."""
+    return resource.model_dump(exclude=_OF_LOOKS)
 
 
 def _declared_anew(current: Resource, new: Draft) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -73,6 +74,25 @@ async def test_one_that_is_changed_all_the_time_comes_back_later(plane: ControlP
     found = await plane.deps.store.read(KEY)
     assert found is not None
     assert found.unfinished
+
+
+async def test_another_look_that_only_waits_has_nothing_done_again(plane: ControlPlane) -> None:
+    looked = 0
+
+    async def wait(current: Current) -> Sequence[Draft]:
+        nonlocal looked
+        looked += 1
+        now = current[KEY]
+        assert now is not None
+        later = plane.deps.clock.now() + timedelta(seconds=60 + looked)
+        return (Draft.of(now, look_again_at=later, unfinished=True),)
+
+    await registered(plane)
+    loop = loop_with(plane, lambda: plane.deps.committer.transact((KEY,), wait, CAUSE))
+    done = await loop.look_at(KEY, CAUSE)
+    assert done is not None
+    assert not done.unfinished
+    assert looked == 2  # as often as its file is read when nobody else looks
 
 
 async def test_a_lock_is_not_awaited_by_the_task_that_holds_it() -> None:
