@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
-from pydantic import ValidationError
-
-from shared.errors import Fault, Invalid
+from shared.errors import Invalid
 from shared.resources.compute import COMPUTES, AnyCompute
+from shared.setting_lists import load_named
 
 SETTING = "SLIPWAY_COMPUTES"
 
@@ -19,31 +17,7 @@ SETTING = "SLIPWAY_COMPUTES"
 def load_computes(setting: str) -> dict[str, AnyCompute]:
     """The computes in `setting` (a file's path, or JSON that starts with `[`), by name; {} when it is empty. Raises
     Invalid with every fault; the faults never hold a value."""
-    import yaml
-
-    if not setting:
-        return {}
-    try:
-        text = setting if setting.lstrip().startswith("[") else Path(setting).read_text()
-        entries = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise Invalid(f"{SETTING} can't be read ({type(error).__name__})") from None
-    if not isinstance(entries, list):
-        raise Invalid(f"{SETTING} is not a list of computes")
-    faults: list[Fault] = []
-    found: dict[str, AnyCompute] = {}
-    for index, entry in enumerate(entries):
-        try:
-            one = COMPUTES.validate_python(entry)
-        except ValidationError as error:
-            faults += [Fault(e["msg"], "/".join(["", str(index), *map(str, e["loc"])])) for e in error.errors()]
-            continue
-        if one.name in found:
-            faults.append(Fault("two computes have this name", f"/{index}/name"))
-        found[one.name] = one
-    if faults:
-        raise Invalid(f"{SETTING} is wrong", faults=tuple(faults))
-    return found
+    return load_named(SETTING, setting, "computes", COMPUTES)
 
 
 def compute_of(reference: str, computes: dict[str, AnyCompute]) -> AnyCompute | None:

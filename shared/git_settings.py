@@ -5,43 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
-from shared.errors import Fault, Invalid
+from shared.errors import Invalid
 from shared.resources.git_repository import GitRepository
+from shared.setting_lists import load_named
+
+_REPOSITORY = TypeAdapter(GitRepository)
 
 
 def load_git_repositories(setting: str) -> tuple[GitRepository, ...]:
     """The repositories in `setting` (a file's path, or JSON that starts with `[`); none when it is empty.
 
     Raises Invalid with every fault; the faults never hold a value."""
-    import yaml
-
-    if not setting:
-        return ()
-    try:
-        text = setting if setting.lstrip().startswith("[") else Path(setting).read_text()
-        entries = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise Invalid(f"SLIPWAY_GIT_REPOSITORIES can't be read ({type(error).__name__})") from None
-    if not isinstance(entries, list):
-        raise Invalid("SLIPWAY_GIT_REPOSITORIES is not a list of repositories")
-    faults: list[Fault] = []
-    repositories: list[GitRepository] = []
-    for index, entry in enumerate(entries):
-        try:
-            repositories.append(GitRepository.model_validate(entry))
-        except ValidationError as error:
-            faults += [Fault(e["msg"], "/".join(["", str(index), *map(str, e["loc"])])) for e in error.errors()]
-    names = [repository.name for repository in repositories]
-    faults += [
-        Fault("two repositories have this name", f"/{name}") for name in sorted(set(names)) if names.count(name) > 1
-    ]
-    if faults:
-        raise Invalid("SLIPWAY_GIT_REPOSITORIES is wrong", faults=tuple(faults))
-    return tuple(repositories)
+    return tuple(load_named("SLIPWAY_GIT_REPOSITORIES", setting, "repositories", _REPOSITORY).values())
 
 
 def webhook_secrets(repository: GitRepository, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:

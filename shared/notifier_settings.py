@@ -6,12 +6,12 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from shared.errors import Fault, Invalid
+from shared.errors import Invalid
 from shared.resources.notification import NotifierDeclaration, SmtpNotifier
+from shared.setting_lists import load_named
 
 SETTING = "SLIPWAY_NOTIFIERS"
 _SECRET = "SLIPWAY_NOTIFIER_SECRET_"  # noqa: S105 - the beginning of names
@@ -22,31 +22,7 @@ _ONE: TypeAdapter[NotifierDeclaration] = TypeAdapter(NotifierDeclaration)
 def load_notifiers(setting: str) -> dict[str, NotifierDeclaration]:
     """The notifiers in `setting` (a file's path, or JSON that starts with `[`), by name; {} when it is empty. Raises
     Invalid with every fault; the faults never hold a value."""
-    import yaml
-
-    if not setting:
-        return {}
-    try:
-        text = setting if setting.lstrip().startswith("[") else Path(setting).read_text()
-        entries = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise Invalid(f"{SETTING} can't be read ({type(error).__name__})") from None
-    if not isinstance(entries, list):
-        raise Invalid(f"{SETTING} is not a list of notifiers")
-    faults: list[Fault] = []
-    found: dict[str, NotifierDeclaration] = {}
-    for index, entry in enumerate(entries):
-        try:
-            one = _ONE.validate_python(entry)
-        except ValidationError as error:
-            faults += [Fault(e["msg"], "/".join(["", str(index), *map(str, e["loc"])])) for e in error.errors()]
-            continue
-        if one.name in found:
-            faults.append(Fault("two notifiers have this name", f"/{index}/name"))
-        found[one.name] = one
-    if faults:
-        raise Invalid(f"{SETTING} is wrong", faults=tuple(faults))
-    return found
+    return load_named(SETTING, setting, "notifiers", _ONE)
 
 
 def mail_of(notifiers: Mapping[str, NotifierDeclaration]) -> SmtpNotifier | None:
