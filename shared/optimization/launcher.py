@@ -45,7 +45,7 @@ def main() -> None:
         _watch(first, parent, job)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        _kill_all(first)
+        kill_all(first)
 
 
 def _report(**said: Any) -> None:
@@ -231,10 +231,11 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def _kill_all(first: int) -> None:
-    """Kill every process below this one, again until none is left: what loses its parent becomes this one's child."""
+def kill_all(first: int = 0) -> None:
+    """Kill every process below this one (where they cannot be found: `first`), again until none is left, for at most
+    KILLING_S: what loses its parent becomes the child of this one, which is a subreaper (prctl(2))."""
     until = time.monotonic() + KILLING_S
-    while (left := descendants(os.getpid()) or [first]) and time.monotonic() < until:
+    while (left := descendants(os.getpid()) or ([first] if first else [])) and time.monotonic() < until:
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.optimization.launcher import SET_CHILD_SUBREAPER, SET_PDEATHSIG, descendants, resident_bytes
+from shared.optimization.launcher import SET_CHILD_SUBREAPER, SET_PDEATHSIG, descendants, kill_all, resident_bytes
 
 WATCH_S = 0.05
 JOB, CANCELED, ENDED, LOG = "job.json", "canceled", "ended.json", "log"
@@ -39,7 +39,7 @@ def main(place: str) -> None:
         os.waitpid(program, 0)
         return write_end(folder, "CannotStart", None, failed)
     how, code = _watch(program, job, folder, told)
-    _end_the_rest()
+    kill_all()
     return write_end(folder, how, code)
 
 
@@ -130,18 +130,3 @@ def _cut(log: Path, max_bytes: int) -> None:
         file.seek(0)
         file.write(kept)
         file.truncate()
-
-
-def _end_the_rest() -> None:
-    while left := descendants(os.getpid()):
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                continue
-        except ChildProcessError:
-            return
-        time.sleep(0.005)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
+from dataclasses import replace
 from typing import Any
 
 from shared.deployment_targets.iot_edge.create_options import chunked, create_options
 from shared.deployment_targets.kubernetes.names import object_name
-from shared.deployment_targets.kubernetes.workload import PORT, container_of, digest_of
+from shared.deployment_targets.kubernetes.workload import container_of, digest_of, server_environment
 from shared.errors import Fault, Invalid, NotSupported
 from shared.ports import DesiredDeployment, DesiredEndpoint
 from shared.resources.iot_edge_compute import EdgeRuntime, IotEdgeCompute
@@ -17,7 +17,6 @@ SCHEMA_VERSION = "1.1"
 MAX_STRING_BYTES = 4096  # of one value in a twin
 MAX_DESIRED_BYTES = 32 * 1024  # of a twin's desired properties
 REGISTRY_NAME = "slipway"
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ALWAYS = {"status": "running", "restartPolicy": "always"}  # what acts: never and always
 _LAYER = "properties.desired.modules."
 
@@ -104,27 +103,19 @@ def refuse(one: DesiredDeployment, endpoint: DesiredEndpoint, compute: IotEdgeCo
 
 
 def _environment(one: DesiredDeployment, endpoint: DesiredEndpoint) -> dict[str, str]:
-    """Slipway's own cannot be overridden."""
+    """As of a container, but without keys, in values that a twin can hold. Raises Invalid."""
     faults = tuple(
         Fault(
-            f"{name[:80]!r} is no name or no value of an environment variable",
+            f"the value of {name[:80]!r} is too long",
             f"/environment_variables/{name[:80]}",
-            allowed=f"letters, digits and _; values without NUL of at most {MAX_STRING_BYTES} bytes",
+            allowed=f"at most {MAX_STRING_BYTES} bytes",
         )
         for name, value in one.environ.items()
-        if not _ENV_NAME.fullmatch(name) or "\0" in value or len(value.encode()) > MAX_STRING_BYTES
+        if len(value.encode()) > MAX_STRING_BYTES
     )
     if faults:
         raise Invalid("the environment variables can't be given to a module", faults=faults)
-    own = {
-        "SERVER_PORT": str(PORT),
-        "SLIPWAY_SCORING_ENDPOINT": endpoint.name,
-        "SLIPWAY_SCORING_DEPLOYMENT": one.name,
-        "SCORING_TIMEOUT_MS": str(one.request_timeout_ms),
-    }
-    if one.model_version:
-        own["SLIPWAY_SCORING_MODEL_VERSION"] = one.model_version
-    return {**one.environ, **own}
+    return server_environment(one, replace(endpoint, access=None))
 
 
 def _checked(desired: dict[str, Any]) -> dict[str, Any]:
