@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -146,6 +148,7 @@ def _data_folder(options: Options) -> Iterator[Finding]:
 
 
 def _tools() -> Iterator[Finding]:
+    beside = str(Path(sys.executable).parent)  # where Slipway's own uv is, also when the PATH does not have it
     for name, purpose in TOOLS.items():
-        found: Any = shutil.which(name)
+        found: Any = shutil.which(name) or shutil.which(name, path=beside)
         yield Finding(name, "ok" if found else "note", purpose if found else f"not installed ({purpose})")
