@@ -66,8 +66,7 @@ def _own_files(app_root: Path) -> dict[str, Schema]:
 
 def of_model(model: OnnxModel, settings: Settings) -> dict[str, Schema]:
     """Documents by version, of the model's own names, types and sample."""
-    taken, given = model_schemas(model)
-    return {version: _with_problems(document(version, taken, given, settings)) for version in _FILES}
+    return {version: _with_problems(document(version, *model_schemas(model, version), settings)) for version in _FILES}
 
 
 def _with_problems(made: Schema) -> Schema:

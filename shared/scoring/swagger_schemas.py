@@ -11,8 +11,9 @@ Schema = dict[str, Any]
 _FORMATS = {"float32": "float", "float64": "double", "int32": "int32", "int64": "int64"}
 
 
-def model_schemas(model: OnnxModel) -> tuple[Schema, Schema]:
-    """Of the body with Inputs and GlobalParameters, and of the answer with Results."""
+def model_schemas(model: OnnxModel, version: str) -> tuple[Schema, Schema]:
+    """Of the body with Inputs and GlobalParameters, and of the answer with Results, in a version of the document: 2, 3
+    or 3.1. A result that is a float may be null: NaN and Infinity, which JSON does not have, are answered so."""
     rows = _rows(model.signature)
     example = _example(model)
     taken = {
@@ -23,7 +24,7 @@ def model_schemas(model: OnnxModel) -> tuple[Schema, Schema]:
     }
     given = {
         "type": "object",
-        "properties": {"Results": {"type": "array", "items": _result(model.signature)}},
+        "properties": {"Results": {"type": "array", "items": _result(model.signature, version)}},
         "example": {"Results": []},
     }
     return taken, given
@@ -36,8 +37,19 @@ def _scalar(each: Tensor) -> Schema:
     return {"type": kind, "format": _FORMATS[each.dtype]} if each.dtype in _FORMATS else {"type": kind}
 
 
+def _or_null(schema: Schema, version: str) -> Schema:
+    if schema["type"] != "number":
+        return schema
+    if version == "3.1":
+        return schema | {"type": ["number", "null"]}
+    return schema | {"x-nullable" if version == "2" else "nullable": True}
+
+
 def _nested(each: Tensor, from_axis: int) -> Schema:
-    schema = _scalar(each)
+    return _array(_scalar(each), each, from_axis)
+
+
+def _array(schema: Schema, each: Tensor, from_axis: int) -> Schema:
     for size in reversed(each.shape[from_axis:]):
         schema = {"type": "array", "items": schema} | ({} if size is None else {"minItems": size, "maxItems": size})
     return schema
@@ -73,12 +85,13 @@ def _zero(each: Tensor) -> Any:
     return zeros(each, 1).reshape(-1).tolist()[0]
 
 
-def _result(signature: Signature) -> Schema:
-    schemas = {each.name: _output(each) for each in signature.outputs}
+def _result(signature: Signature, version: str) -> Schema:
+    schemas = {each.name: _output(each, version) for each in signature.outputs}
     return next(iter(schemas.values())) if len(schemas) == 1 else {"type": "object", "properties": schemas}
 
 
-def _output(each: Tensor) -> Schema:
+def _output(each: Tensor, version: str) -> Schema:
     if not each.dtype:
         return {"type": "object"}
-    return _scalar(each) if each.shape[1:] == (1,) else _nested(each, 1)
+    scalar = _or_null(_scalar(each), version)
+    return scalar if each.shape[1:] == (1,) else _array(scalar, each, 1)

@@ -19,7 +19,7 @@ import openapi_spec_validator
 import pytest
 
 from tests.scenarios.scoring_server import MODEL, ROW, ScoringServer, serving
-from tests.unit.scoring.onnx_models import classes, mixed
+from tests.unit.scoring.onnx_models import classes, mixed, sums
 
 ROWS = [ROW, [value * -1.5 for value in ROW]]
 
@@ -98,6 +98,18 @@ def test_swagger_has_power_bis_shape_and_is_valid(server: ScoringServer, several
     assert document["paths"]["/score"]["post"]["operationId"] == "RunMLService"
     example = schemas["ServiceInput"]["example"]
     assert server.client.post("/score", json=example).status_code == 200
+
+
+@pytest.mark.parametrize("version", ["2", "3", "3.1"])
+def test_what_overflows_is_null_and_swagger_says_so(tmp_path: Path, version: str) -> None:
+    with serving(tmp_path / "server", "--model", str(sums(tmp_path).path)) as running:
+        answer = running.client.post("/score", json={"Inputs": [[3.4e38, 3.4e38, 0.0]]}).json()
+        document = running.client.get("/swagger.json", params={"version": version}).json()
+    assert answer == {"Results": [None]}
+    schemas = document.get("definitions") or document["components"]["schemas"]
+    result = schemas["ServiceOutput"]["properties"]["Results"]["items"]
+    expected = {"2": {"type": "number", "x-nullable": True}, "3": {"type": "number", "nullable": True}}
+    assert result == {"format": "float"} | expected.get(version, {"type": ["number", "null"]})
 
 
 # --- several models, several types ---
