@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from shared.cli.output import table
-from shared.monitors.report_html import report_html
-from shared.monitors.report_markdown import report_markdown
 from shared.resources.monitor_result import (
     INFRASTRUCTURE,
     FeatureResult,
@@ -52,6 +50,20 @@ def as_json(result: MonitorResult) -> str:
     return result.model_dump_json(indent=2) + "\n"
 
 
+def as_markdown(result: MonitorResult) -> str:
+    """The report of a monitor's run, for a comment."""
+    from shared.monitors.report_markdown import report_markdown
+
+    return report_markdown(result)
+
+
+def as_html(result: MonitorResult) -> str:
+    """The report of a monitor's run, as a page."""
+    from shared.monitors.report_html import report_html
+
+    return report_html(result)
+
+
 def summary(signal: SignalResult) -> str:
     """How many features moved, of how many that could be judged."""
     count = {verdict: sum(one.verdict is verdict for one in signal.features) for verdict in Verdict}
@@ -89,4 +101,4 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-FORMS = {"table": as_table, "json": as_json, "markdown": report_markdown, "html": report_html}
+FORMS = {"table": as_table, "json": as_json, "markdown": as_markdown, "html": as_html}

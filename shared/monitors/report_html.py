@@ -32,7 +32,7 @@ p.facts,figcaption,text,.key{color:var(--soft);font-size:.85rem}text{fill:var(--
 .Breached{color:var(--now)}.Healthy{color:var(--before)}.Failed,.NotEnoughData{color:var(--soft)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}
 th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}td.n,th.n{text-align:right}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1.5rem}figure{margin:0}svg{width:100%}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1.5rem;margin-top:1.5rem}figure{margin:0}svg{width:100%}
 .baseline{fill:none;stroke:var(--before);stroke-width:1.5}.current{fill:var(--now)}
 .line{fill:none;stroke:var(--now);stroke-width:2}.point{fill:var(--now)}
 .threshold{stroke:var(--soft);stroke-dasharray:4 3}

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.resources.base import Document
+from shared.resources.document import Document
 
 
 class Verdict(StrEnum):
