@@ -6,33 +6,39 @@ from typing import Any
 
 import click
 
-from shared.cli.apply_commands import apply, delete, diff, get
-from shared.cli.audit_commands import audit
-from shared.cli.copying import copy
-from shared.cli.data_commands import data
-from shared.cli.deployment_commands import deployment
-from shared.cli.doctor_command import doctor
-from shared.cli.drift_commands import drift
-from shared.cli.endpoint_commands import endpoint
-from shared.cli.environment_audit import environment
 from shared.cli.errors import EXIT_CODES_HELP
-from shared.cli.event_commands import event
-from shared.cli.image_commands import image, package
-from shared.cli.import_commands import import_
-from shared.cli.lineage_commands import lineage
-from shared.cli.model_commands import model
-from shared.cli.monitor_commands import monitor
-from shared.cli.optimization_commands import optimization, optimize_model
+from shared.cli.lazy_group import LazyGroup
 from shared.cli.options import Options, common_options, root_options
-from shared.cli.policy_commands import policy
-from shared.cli.profile_commands import profile, profile_model
-from shared.cli.rollout_commands import rollout
-from shared.cli.run_commands import run
-from shared.cli.run_local import local
-from shared.cli.subscription_commands import subscription
-from shared.cli.sync_commands import sync
-from shared.cli.upload_commands import reconcile, upload
-from shared.cli.validate_command import validate
+
+_MODULES = {
+    "model": "model_group",
+    "run": "run_group",
+    "lineage": "lineage_commands",
+    "event": "event_commands",
+    "subscription": "subscription_commands",
+    "upload": "upload_commands",
+    "reconcile": "upload_commands",
+    "policy": "policy_commands",
+    "audit": "audit_commands",
+    "doctor": "doctor_command",
+    "validate": "validate_command",
+    "apply": "apply_commands",
+    "diff": "apply_commands",
+    "get": "apply_commands",
+    "delete": "apply_commands",
+    "sync": "sync_commands",
+    "data": "data_commands",
+    "environment": "environment_audit",
+    "image": "image_commands",
+    "profile": "profile_commands",
+    "optimization": "optimization_commands",
+    "endpoint": "endpoint_commands",
+    "deployment": "deployment_commands",
+    "rollout": "rollout_commands",
+    "drift": "drift_commands",
+    "monitor": "monitor_commands",
+}
+COMMANDS = {name: f"shared.cli.{module}:{name}" for name, module in _MODULES.items()}  # where each is
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -43,7 +49,13 @@ def _version(context: click.Context, parameter: click.Parameter, value: bool) ->
         context.exit()
 
 
-@click.group("slipway", epilog=EXIT_CODES_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    "slipway",
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    epilog=EXIT_CODES_HELP,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @root_options
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 def slipway() -> None:
@@ -65,36 +77,6 @@ def up(options: Options, host: str, port: int) -> None:
     from shared.local_host.up import run
 
     raise click.exceptions.Exit(asyncio.run(run(options.data_path, host, port)) or 0)
-
-
-COMMANDS = (
-    *(model, run, lineage, event, subscription, upload, reconcile, policy, audit, doctor),
-    *(
-        validate,
-        apply,
-        diff,
-        get,
-        delete,
-        sync,
-        data,
-        environment,
-        image,
-        profile,
-        optimization,
-        endpoint,
-        deployment,
-        rollout,
-        drift,
-        monitor,
-    ),
-)
-for command in COMMANDS:
-    slipway.add_command(command)
-
-
-for command in (copy, import_, package, profile_model, optimize_model):
-    model.add_command(command)
-run.add_command(local)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from shared.controllers.monitor_alerting import RunAlerting, has_turn, notified
+from shared.controllers.monitor_figures import figures_now, with_figures
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.assets import assets_of
@@ -14,6 +15,8 @@ from shared.ports import MonitorProgress, MonitorRunRequest
 from shared.resources.base import Cause, Resource
 from shared.resources.build import StoredText
 from shared.resources.monitor import MonitorDeclaration
+from shared.resources.monitor_request import MonitorRequest
+from shared.resources.monitor_result import MonitorResult
 from shared.resources.monitor_run import (
     MONITOR_RUN_TERMINAL,
     MONITOR_RUN_TRANSITIONS,
@@ -47,6 +50,7 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     try:
         declared = MonitorDeclaration.model_validate(spec.declaration)
         plan = plan_run(declared, spec.monitor, resource.name, spec.due_at)
+        status.figures = status.figures or await figures_now(plan, spec, deps)
         progress = await _advance(plan, status, deps)
     except (NotSupported, NotFound, Invalid) as error:
         return await alerts.told(_ended(status, MonitorRunPhase.FAILED, deps, str(error)), None, ())
@@ -55,13 +59,15 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         return await alerts.told(_ended(status, MonitorRunPhase.FAILED, deps, progress.error), None, plan.alerting)
     if progress.result is None:
         return Outcome(status, unfinished=True, look_again_after_s=LOOK_S)
-    result = progress.result
+    result = await with_figures(plan, progress.result, resource, status.figures, deps)
     stored = await deps.artifacts.put(_once(result.model_dump_json().encode()))
     status.result, status.verdict = StoredText(sha256=stored.sha256, size_bytes=stored.size_bytes), result.verdict
     return await alerts.told(_ended(status, MonitorRunPhase.SUCCEEDED, deps), result, plan.alerting)
 
 
 async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> MonitorProgress:
+    if not plan.request.signals:  # no data are read
+        return MonitorProgress("", result=_empty(plan.request))
     assets = await assets_of(plan, deps.store, deps.artifacts)
     if assets.awaited:
         return MonitorProgress("", f"{assets.awaited} is not ready yet")
@@ -74,6 +80,12 @@ async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> Monit
         assets.components,
     )
     return await deps.monitor_runner.advance(asked, status.run_id)
+
+
+def _empty(request: MonitorRequest) -> MonitorResult:
+    return MonitorResult(
+        monitor=request.monitor, run_id=request.run_id, created_at=request.created_at, endpoint=request.endpoint
+    )
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

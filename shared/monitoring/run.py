@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 
 from shared.errors import Invalid, SlipwayError
-from shared.monitoring.attribution import attribution
-from shared.monitoring.custom import custom
-from shared.monitoring.drift import drift
-from shared.monitoring.performance import performance
-from shared.monitoring.quality import quality
 from shared.monitoring.settings import Settings
 from shared.resources.monitor_request import MonitorRequest, SignalRequest
 from shared.resources.monitor_result import MonitorResult, SignalResult
 
-SIGNALS: dict[str, Callable[[SignalRequest, Settings], SignalResult]] = {
-    "data_drift": drift,
-    "prediction_drift": drift,
-    "data_quality": quality,
-    "feature_attribution_drift": attribution,
-    "model_performance": performance,
-    "custom": custom,
+# The module, and its function of the same name: what no signal needs is not imported.
+SIGNALS = {
+    "data_drift": "drift",
+    "prediction_drift": "drift",
+    "data_quality": "quality",
+    "feature_attribution_drift": "attribution",
+    "model_performance": "performance",
+    "custom": "custom",
 }
 
 
@@ -52,7 +48,9 @@ def calculated(signal: SignalRequest, settings: Settings) -> SignalResult:
         from shared.monitoring.top_features import with_top_features
 
         signal = with_top_features(signal, settings.seed)
-    return _described(signal, SIGNALS[signal.type](signal, settings))
+    name = SIGNALS[signal.type]
+    found: SignalResult = getattr(importlib.import_module(f"shared.monitoring.{name}"), name)(signal, settings)
+    return _described(signal, found)
 
 
 def _described(signal: SignalRequest, found: SignalResult) -> SignalResult:

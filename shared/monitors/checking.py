@@ -67,7 +67,7 @@ def untold_of(monitor: MonitorDeclaration, notifiers: Mapping[str, NotifierDecla
     if said is None:
         return ""
     if not isinstance(said, AlertNotification):
-        return "metrics of Azure Monitor are not written: name notifiers to have people told"
+        return "metrics of Azure Monitor are not written: name notifiers (type azure_monitor, for one)"
     if said.emails and mail_of(notifiers) is None:
         return f"its addresses are not mailed: {SETTING} has no notifier of the type smtp"
     return ""

@@ -25,21 +25,26 @@ async def asset_problems(
     the signals. What is not there is left out: another file declares it."""
     found: list[Problem] = []
     for key, plan in plans.items():
-        (signal,) = plan.request.signals
-        pointer = f"{place}/{key}"
-        for data in data_sets(signal):
-            if data.label in plan.assets:
-                found += [
-                    Problem(pointer, *told) for told in await _data_problems(signal, data, plan, store, artifacts)
-                ]
-        for component in plan.components.values():
-            try:
-                await component_run(component, signal, store)
-            except NotFound:
-                continue
-            except (Invalid, NotSupported) as error:
-                found.append(Problem(pointer, error.message, error.remedy or ""))
+        for signal in plan.request.signals:  # one; none of a signal that reads no data
+            found += await _signal_problems(signal, plan, f"{place}/{key}", store, artifacts)
     return tuple(dict.fromkeys(found))
+
+
+async def _signal_problems(
+    signal: SignalRequest, plan: RunPlan, pointer: str, store: ResourceStore, artifacts: ArtifactStore
+) -> list[Problem]:
+    found = []
+    for data in data_sets(signal):
+        if data.label in plan.assets:
+            found += [Problem(pointer, *told) for told in await _data_problems(signal, data, plan, store, artifacts)]
+    for component in plan.components.values():
+        try:
+            await component_run(component, signal, store)
+        except NotFound:
+            continue
+        except (Invalid, NotSupported) as error:
+            found.append(Problem(pointer, error.message, error.remedy or ""))
+    return found
 
 
 async def _data_problems(

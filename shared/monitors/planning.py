@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from shared.errors import NotSupported
+from shared.monitors.infrastructure_limits import limits_of
 from shared.monitors.run_plan import RunPlan, Sources
 from shared.monitors.signals import asked_of
 from shared.monitors.target import deployment_of
-from shared.resources.monitor import DataDrift, DataQuality, MonitorDeclaration, PredictionDrift
+from shared.resources.monitor import DataDrift, DataQuality, InfrastructureSignal, MonitorDeclaration, PredictionDrift
 from shared.resources.monitor_request import MonitorRequest, SignalRequest
 
 
@@ -19,14 +20,14 @@ def plan_run(monitor: MonitorDeclaration, name: str, run_id: str, due_at: dateti
     signals = signals_of(monitor)
     plan = _empty(monitor, name, run_id, due_at)
     for key, signal in signals.items():
-        plan.request.signals.append(_planned(plan, monitor, key, signal, due_at))
+        _add(plan, monitor, key, signal, due_at)
     return plan
 
 
 def check_signal(monitor: MonitorDeclaration, key: str, due_at: datetime) -> RunPlan:
     """The plan of one signal alone. Raises as plan_run."""
     plan = _empty(monitor, "", "", due_at)
-    plan.request.signals.append(_planned(plan, monitor, key, signals_of(monitor)[key], due_at))
+    _add(plan, monitor, key, signals_of(monitor)[key], due_at)
     return plan
 
 
@@ -36,7 +37,16 @@ def _empty(monitor: MonitorDeclaration, name: str, run_id: str, due_at: datetime
     request = MonitorRequest.model_construct(
         monitor=name, run_id=run_id, created_at=due_at, endpoint=f"{endpoint}/{short}" if endpoint else "", signals=[]
     )
-    return RunPlan(request, alerting=alerting)
+    order = tuple(signals_of(monitor))
+    return RunPlan(request, alerting=alerting, deployment=deployment_of(monitor), order=order)
+
+
+def _add(plan: RunPlan, monitor: MonitorDeclaration, key: str, signal: Any, due_at: datetime) -> None:
+    """Signals that are judged by figures are no work of the statistics."""
+    if isinstance(signal, InfrastructureSignal):
+        plan.infrastructure[key] = limits_of(signal, plan.deployment)
+    else:
+        plan.request.signals.append(_planned(plan, monitor, key, signal, due_at))
 
 
 def _planned(plan: RunPlan, monitor: MonitorDeclaration, key: str, signal: Any, due_at: datetime) -> SignalRequest:

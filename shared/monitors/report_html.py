@@ -7,7 +7,14 @@ from html import escape
 
 from shared.monitors.report_rows import by_weight, history_of, look_first, number
 from shared.monitors.report_svg import distribution_svg, history_svg
-from shared.resources.monitor_result import FeatureResult, MetricValue, MonitorResult, SignalResult, Verdict
+from shared.resources.monitor_result import (
+    INFRASTRUCTURE,
+    FeatureResult,
+    MetricValue,
+    MonitorResult,
+    SignalResult,
+    Verdict,
+)
 
 MAX_PICTURES = 60  # of a signal's features; the others are in its table
 _MARKS = {Verdict.BREACHED: "▲", Verdict.HEALTHY: "●", Verdict.NOT_ENOUGH_DATA: "○", Verdict.FAILED: "✕"}
@@ -25,7 +32,7 @@ p.facts,figcaption,text,.key{color:var(--soft);font-size:.85rem}text{fill:var(--
 .Breached{color:var(--now)}.Healthy{color:var(--before)}.Failed,.NotEnoughData{color:var(--soft)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}
 th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid var(--line)}td.n,th.n{text-align:right}
-.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1.5rem}figure{margin:0}svg{width:100%}
+.pictures{display:grid;grid-template-columns:repeat(auto-fill,minmax(19rem,1fr));gap:1.5rem;margin-top:1.5rem}figure{margin:0}svg{width:100%}
 .baseline{fill:none;stroke:var(--before);stroke-width:1.5}.current{fill:var(--now)}
 .line{fill:none;stroke:var(--now);stroke-width:2}.point{fill:var(--now)}
 .threshold{stroke:var(--soft);stroke-dasharray:4 3}
@@ -68,17 +75,22 @@ def _first(result: MonitorResult) -> str:
 def _signal(signal: SignalResult, runs: Sequence[MonitorResult]) -> str:
     counts = signal.counts
     times = [one.isoformat(timespec="minutes") for one in (signal.window_start, signal.window_end) if one]
-    facts = [
-        signal.type,
+    is_served = signal.type == INFRASTRUCTURE
+    read = [
         f"{counts.rows} rows of {counts.files} files",
         f"{counts.corrupt_lines} corrupt, {counts.duplicate_lines} duplicate lines",
         f"{counts.late_rows} late rows",
+    ]
+    facts = [
+        signal.type,
+        *([f"{counts.rows} requests"] if is_served else read),
         " to ".join(times),
         f"against {signal.baseline}" if signal.baseline else "",
     ]
     features = by_weight(signal.features)
     pictures = "".join(_pictures(signal.name, one, runs) for one in features[:MAX_PICTURES])
-    key = '<p class="key">Outlined: the baseline. Filled: now.</p>' if pictures else ""
+    pictures += "".join(_histories(signal.name, "", one, runs) for one in signal.metrics)
+    key = '<p class="key">Outlined: the baseline. Filled: now.</p>' if features and pictures else ""
     return (
         f"<h2>{escape(signal.name)} {_verdict(signal.verdict)}</h2>"
         f'<p class="facts">{escape(" · ".join(fact for fact in facts if fact))}</p>'
@@ -108,13 +120,16 @@ def _row(name: str, metric: MetricValue) -> str:
 
 def _pictures(signal: str, feature: FeatureResult, runs: Sequence[MonitorResult]) -> str:
     svg = distribution_svg(feature.name, feature.distribution) if feature.distribution else ""
-    found = _figure(feature.name, svg)
-    for metric in feature.metrics:
-        if metric.threshold is not None:
-            values = history_of(runs, signal, feature.name, metric.metric)
-            label = f"{feature.name}: {metric.metric}"
-            found += _figure(f"{label} from run to run", history_svg(label, values, metric.threshold))
-    return found
+    return _figure(feature.name, svg) + "".join(_histories(signal, feature.name, one, runs) for one in feature.metrics)
+
+
+def _histories(signal: str, feature: str, metric: MetricValue, runs: Sequence[MonitorResult]) -> str:
+    """The metric from run to run, where it has a threshold."""
+    if metric.threshold is None:
+        return ""
+    label = f"{feature}: {metric.metric}" if feature else metric.metric
+    values = history_of(runs, signal, feature, metric.metric)
+    return _figure(f"{label} from run to run", history_svg(label, values, metric.threshold))
 
 
 def _figure(caption: str, svg: str) -> str:

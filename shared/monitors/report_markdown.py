@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.monitors.report_rows import by_weight, look_first, number
-from shared.resources.monitor_result import MonitorResult, SignalResult
+from shared.resources.monitor_result import INFRASTRUCTURE, MonitorResult, SignalResult
 
 
 def report_markdown(result: MonitorResult) -> str:
@@ -18,7 +18,7 @@ def report_markdown(result: MonitorResult) -> str:
 
 
 def _signal(signal: SignalResult) -> list[str]:
-    lines = [f"## {_plain(signal.name)}: {signal.verdict}", "", _plain(signal.reason) or f"{signal.counts.rows} rows"]
+    lines = [f"## {_plain(signal.name)}: {signal.verdict}", "", _plain(signal.reason) or _counted(signal)]
     rows = [("the whole signal", metric) for metric in signal.metrics]
     rows += [(feature.name, metric) for feature in by_weight(signal.features) for metric in feature.metrics]
     if not rows:
@@ -28,6 +28,10 @@ def _signal(signal: SignalResult) -> list[str]:
         f"| {_plain(name)} | {_plain(m.metric)} | {number(m.value)} | {number(m.threshold)} | {m.verdict} |"
         for name, m in rows
     ]
+
+
+def _counted(signal: SignalResult) -> str:
+    return f"{signal.counts.rows} {'requests' if signal.type == INFRASTRUCTURE else 'rows'}"
 
 
 def _plain(text: str) -> str:

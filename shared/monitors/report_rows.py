@@ -24,9 +24,7 @@ class Breach:
         """In words."""
         one = self.metric
         beyond = f"{number(one.value)} is {one.direction} {number(one.threshold)}"
-        return f"{self.feature or 'the whole signal'}: {one.metric} {beyond}" + (
-            f"; {one.reason}" if one.reason else ""
-        )
+        return f"{self.feature or 'the whole signal'}: {one.metric}: {one.reason or beyond}"
 
 
 def look_first(result: MonitorResult) -> list[Breach]:

@@ -36,6 +36,9 @@ class RunPlan:
     assets: dict[str, tuple[str, str]] = field(default_factory=dict)  # label -> name and version, or `latest`
     components: dict[str, ComponentPlan] = field(default_factory=dict)  # of custom signals, by their names
     alerting: tuple[str, ...] = ()  # signals whose breach is announced
+    infrastructure: dict[str, dict[str, float]] = field(default_factory=dict)  # thresholds of these signals, by name
+    deployment: str = ""  # whose figures they are judged by: ENDPOINT.DEPLOYMENT; "" for none of this control plane
+    order: tuple[str, ...] = ()  # the names of all signals as they are declared
 
 
 @dataclass(frozen=True, slots=True)

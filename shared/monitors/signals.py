@@ -20,6 +20,7 @@ from shared.resources.monitor import (
 )
 from shared.resources.monitor_data import MonitoredData
 from shared.resources.monitor_request import DataSet
+from shared.resources.monitor_result import INFRASTRUCTURE
 
 INPUTS, OUTPUTS = "model_inputs", "model_outputs"
 Asked = dict[str, Any]  # fields of a SignalRequest
@@ -169,5 +170,7 @@ def asked_of(signal: Any, sources: Sources) -> Asked:
     """The fields of the signal's request. Raises NotSupported and Invalid for what cannot be calculated."""
     kind = str(signal.type).lower()
     if kind not in SIGNALS:
-        raise NotSupported(f"signals of the type {kind} are not run", remedy=f"use {', '.join(SIGNALS)}")
+        raise NotSupported(
+            f"signals of the type {kind} are not run", remedy=f"use {', '.join((*SIGNALS, INFRASTRUCTURE))}"
+        )
     return {"type": kind, **SIGNALS[kind](signal, sources)}

@@ -7,7 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from shared.resources.document import Document as Document  # also those that need no resource have it
 
 # Azure ML's rule for asset names (azureml-core, Model.register).
 NAME_PATTERN = r"^[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}$"
@@ -18,12 +20,6 @@ _NAME = re.compile(NAME_PATTERN + r"\Z")
 def is_valid_name(name: str) -> bool:
     """Whether `name` keeps Azure ML's rule for asset names."""
     return _NAME.match(name) is not None
-
-
-class Document(BaseModel):
-    """Base of everything that is stored: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", use_enum_values=False)
 
 
 # Kinds that live in the partition of another kind, so that both change in one transaction.

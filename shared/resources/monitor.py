@@ -11,6 +11,7 @@ from shared.resources.monitor_thresholds import (
     AttributionThresholds,
     CustomThreshold,
     DriftThresholds,
+    InfrastructureThresholds,
     PerformanceThresholds,
     QualityThresholds,
     SafetyThresholds,
@@ -156,6 +157,13 @@ class GenerationTokenStatistics(SignalFacts):
     metric_thresholds: TokenThresholds | None = may("from where on an alert is sent")
 
 
+class InfrastructureSignal(SignalFacts):
+    """How a deployment serves, and what it uses; Slipway's own."""
+
+    type: Annotated[Literal["infrastructure"], AnyCase()] = must("infrastructure")
+    metric_thresholds: InfrastructureThresholds | None = may("from where on an alert is sent")
+
+
 SIGNALS = (
     "data_drift",
     "data_quality",
@@ -163,6 +171,7 @@ SIGNALS = (
     "feature_attribution_drift",
     "model_performance",
     "custom",
+    "infrastructure",
     "generation_safety_quality",
     "generation_token_statistics",
 )
@@ -173,6 +182,7 @@ Signal = Annotated[
     | Annotated[FeatureAttributionDrift, Tag("<feature_attribution_drift>")]
     | Annotated[ModelPerformance, Tag("<model_performance>")]
     | Annotated[CustomSignal, Tag("<custom>")]
+    | Annotated[InfrastructureSignal, Tag("<infrastructure>")]
     | Annotated[GenerationSafetyQuality, Tag("<generation_safety_quality>")]
     | Annotated[GenerationTokenStatistics, Tag("<generation_token_statistics>")],
     Discriminator(by_type(*SIGNALS)),

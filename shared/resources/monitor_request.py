@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.resources.base import Document
+from shared.resources.document import Document
 
 FileFormat = Literal["parquet", "csv", "jsonl", "collected", "collected_csv"]
 FeatureType = Literal["numerical", "categorical"]

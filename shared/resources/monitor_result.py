@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.resources.base import Document
+from shared.resources.document import Document
 
 
 class Verdict(StrEnum):
@@ -82,11 +82,14 @@ class DataCounts(Document):
     """What was read of the production data, so that nothing is left out unsaid."""
 
     files: int = 0
-    rows: int = 0  # that count
+    rows: int = 0  # that count; of infrastructure: requests
     corrupt_lines: int = 0  # that are no collected data
     duplicate_lines: int = 0  # with an id that was read before
     late_rows: int = 0  # of collected data, written in a later hour than they are of; they count where they belong
     outside_rows: int = 0  # of other times than the window
+
+
+INFRASTRUCTURE = "infrastructure"  # the type of signals that read no data, but figures of the deployment
 
 
 class SignalResult(Document):

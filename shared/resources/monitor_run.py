@@ -11,6 +11,7 @@ from pydantic import Field
 from shared.resources.alerts import AlertState
 from shared.resources.base import Document
 from shared.resources.build import StoredText, WorkStatus
+from shared.resources.deployment_figures import DeploymentFigures
 from shared.resources.monitor_result import Verdict
 from shared.resources.notification import OwedNotification
 
@@ -65,6 +66,7 @@ class MonitorRunStatus(WorkStatus):
     verdict: Verdict | None = None  # of the whole result; None before it ended
     result: StoredText | None = None  # the MonitorResult as JSON; None before it ended
     error: str = ""  # why there is no result
+    figures: DeploymentFigures | None = None  # what the deployment had counted when the run looked; None: not asked for
     notifications: list[OwedNotification] = Field(default_factory=list)  # what people are told of it
     alerts: dict[str, AlertState] = Field(default_factory=dict)  # of a backfill: what its next run goes on from
     owed_since: datetime | None = None  # when they were decided; None before

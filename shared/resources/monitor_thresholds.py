@@ -146,3 +146,17 @@ class TokenThresholds(Shape):
     """Thresholds of token use."""
 
     totaltoken: TotalTokens | None = may("tokens in all")
+
+
+class InfrastructureThresholds(Shape):
+    """Thresholds of what a deployment serves and uses."""
+
+    requests_per_minute: Number | None = may("above it is a breach", ge=0)
+    min_requests_per_minute: Number | None = may("below it is a breach", ge=0)
+    error_rate: Number | None = may("share of requests answered with 5xx or not at all", ge=0, le=1)
+    request_latency_p50_ms: Number | None = may("that half of the requests do not exceed", ge=0)
+    request_latency_p90_ms: Number | None = may("that 90 of 100 requests do not exceed", ge=0)
+    request_latency_p95_ms: Number | None = may("that 95 of 100 requests do not exceed", ge=0)
+    request_latency_p99_ms: Number | None = may("that 99 of 100 requests do not exceed", ge=0)
+    cpu_utilization_percentage: Number | None = may("of the processors that instances may use", ge=0)
+    cpu_memory_utilization_percentage: Number | None = may("of the memory that an instance may use", ge=0)

@@ -90,6 +90,18 @@ class SlackNotifier(HttpFacts):
     type: Literal["slack"]
 
 
+class AzureMonitorNotifier(Document):
+    """A row of a table of Azure Monitor, by its Logs Ingestion API."""
+
+    type: Literal["azure_monitor"]
+    name: str = Field(pattern=NAME_PATTERN)  # that monitors call it by
+    # of a data collection endpoint or rule; http only to this machine
+    endpoint: str = Field(pattern=r"^(https://[A-Za-z0-9.-]+|http://(127\.0\.0\.1|localhost))(:[0-9]+)?/?$")
+    rule_id: str = Field(pattern=r"^dcr-[0-9a-f]{32}$")  # the immutable id of the data collection rule
+    stream: str = Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")  # that the rule declares: Custom-TABLE_CL
+    client_id: str = ""  # of a managed identity; "": of AZURE_CLIENT_ID, or the system-assigned one
+
+
 class SmtpNotifier(Document):
     """A mail."""
 
@@ -105,5 +117,5 @@ class SmtpNotifier(Document):
 
 
 NotifierDeclaration = Annotated[
-    WebhookNotifier | TeamsNotifier | SlackNotifier | SmtpNotifier, Field(discriminator="type")
+    WebhookNotifier | TeamsNotifier | SlackNotifier | AzureMonitorNotifier | SmtpNotifier, Field(discriminator="type")
 ]

@@ -69,5 +69,5 @@ class Metrics:
         ):
             lines += [f"# HELP {name} {text}", f"# TYPE {name} histogram", *histogram.lines(name)]
         for name, (kind, text, value) in self._read.items():
-            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {value():g}"]
+            lines += [f"# HELP {name} {text}", f"# TYPE {name} {kind}", f"{name} {value():.10g}"]
         return ("\n".join(lines) + "\n").encode()

@@ -16,6 +16,7 @@ from shared.scoring.request_ids import identify
 from shared.scoring.routes import Reply, Route
 from shared.scoring.settings import Settings
 from shared.scoring.tracing import Tracer
+from shared.scoring.usage import add_usage
 
 Family = Callable[[bytes], Route | None]  # the route of a path with a name in it, None when it is none of its
 
@@ -43,6 +44,7 @@ class Service:
         self.in_flight = 0  # requests that score
         metrics.read("slipway_scoring_in_flight", "gauge", "Requests that are scored now.", lambda: self.in_flight)
         metrics.read("slipway_scoring_ready", "gauge", "1 after warm-up, 0 before and while draining.", self._is_ready)
+        add_usage(metrics)
         self._routes: dict[bytes, Route] = {
             b"/": Route("/", {b"GET": self._health}),
             b"/metrics": Route("/metrics", {b"GET": self._metrics}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from shared.adapters.kubernetes.figures import PrometheusFigures
 from shared.adapters.kubernetes.target import KubernetesTarget
 from shared.deployment_targets.kubernetes.names import object_name
 from shared.errors import NotFound, Permanent, Retryable
+from shared.monitors.deployment_figures import figures_of
+from shared.resources.deployment_figures import InstanceUsage
 from shared.rollout.prometheus import arm_counters, read_samples
 from tests.contract.test_kubernetes_target import settled
 from tests.doubles.arm_event_subscriptions import TOKEN, TokenCredential
@@ -98,6 +101,14 @@ async def prometheus(status: int = 200) -> AsyncIterator[str]:
                 sample("10", pod=f"{BLUE}-1-b", status="500"),
                 sample("7", pod=f"{GREEN}-1-a", status="200"),
             ]
+        elif "process_cpu_seconds_total" in str(text):
+            assert f'namespace="{NAMESPACE}"' in str(text)
+            result = [
+                sample("12.5", __name__="process_cpu_seconds_total", pod=f"{BLUE}-1-a"),
+                sample("1e+06", __name__="process_resident_memory_bytes", pod=f"{BLUE}-1-a"),
+                sample("2e+06", __name__="slipway_scoring_memory_limit_bytes", pod=f"{BLUE}-1-a"),
+                sample("3", __name__="process_cpu_seconds_total", pod=f"{GREEN}-1-a"),
+            ]
         else:
             result = [sample("40", pod=f"{BLUE}-1-a", le="0.1"), sample("100", pod=f"{BLUE}-1-a", le="+Inf")]
         return web.json_response(
@@ -119,6 +130,9 @@ async def test_rollouts_read_what_pods_counted_from_prometheus(tmp_path: Path) -
         blue, green = arm_counters(samples, "blue"), arm_counters(samples, "green")
         assert (blue.requests, blue.errors, green.requests, green.errors) == (100, 10, 7, 0)
         assert blue.latency.counts == [40, 60]
+        figures = figures_of(await target.metrics("live"), "live.blue", datetime.now(UTC))
+        usage = InstanceUsage(cpu_s=12.5, memory_bytes=1_000_000, memory_limit_bytes=2_000_000)
+        assert figures.instances == {f"{BLUE}-1-a": usage}
 
 
 async def test_without_a_prometheus_there_are_no_figures() -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from standardwebhooks import Webhook as Verifier
 
 from shared.adapters.local.clock import ManualClock, SystemClock
@@ -22,7 +22,9 @@ from shared.monitors.notifying import tell
 from shared.ports import Notifier
 from shared.resources.alerts import Announcement, Severity
 from shared.resources.notification import DeliveryState, Finding, Notification, NotifierDeclaration, OwedNotification
+from tests.doubles.logs_ingestion import COLUMNS, LogsIngestion
 from tests.doubles.smtp_server import smtp_server
+from tests.doubles.tokens import TokenDouble
 from tests.doubles.webhook_receiver import Received, WebhookReceiver, webhook_receiver
 
 START = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -95,9 +97,26 @@ async def by_mail() -> AsyncIterator[Case]:
         yield Case(notifier, lambda: [str(one) for one in server.messages], refuse)
 
 
-@pytest.fixture(params=["webhook", "teams", "slack", "smtp"])
+@asynccontextmanager
+async def by_azure_monitor() -> AsyncIterator[Case]:
+    rule = {"rule_id": f"dcr-{'0f' * 16}", "stream": "Custom-SlipwayAlerts_CL"}
+    tokens = TokenDouble()
+    double = LogsIngestion(tokens, **rule)
+    async with tokens.listening(), double.listening():
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in tokens.environ.items():
+                patched.setenv(name, value)
+            notifier = made(type="azure_monitor", endpoint=double.url, **rule)({})
+            yield Case(notifier, lambda: [json.dumps(row) for row in double.rows], double.refusals.extend)
+
+
+OTHERS = {"smtp": by_mail, "azure_monitor": by_azure_monitor}
+
+
+@pytest.fixture(params=["webhook", "teams", "slack", "smtp", "azure_monitor"])
 async def case(request: pytest.FixtureRequest) -> AsyncIterator[Case]:
-    async with by_mail() if request.param == "smtp" else by_http(request.param) as made_case:
+    other = OTHERS.get(request.param)
+    async with other() if other else by_http(request.param) as made_case:
         yield made_case
 
 
@@ -245,3 +264,29 @@ async def test_a_wrong_password_is_permanent_and_the_mails_id_is_the_notificatio
             await made(**said)({"word": "wrong"}).send(NOTE)
         await made(**said)({"word": "right"}).send(NOTE)
         assert server.messages[0]["Message-ID"] == f"<{NOTE.id}@slipway>"
+
+
+async def test_a_row_of_azure_monitor_has_every_column() -> None:
+    async with by_azure_monitor() as case:
+        await case.notifier.send(NOTE)
+        row = json.loads(case.texts()[0])
+    assert list(row) == list(COLUMNS)
+    assert row["Findings"][0]["value"] == 0.31
+    assert row["Id"] == NOTE.id
+
+
+async def test_no_identity_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = TokenDouble()
+    async with tokens.listening():
+        monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.environ["IDENTITY_ENDPOINT"])
+        monkeypatch.setenv("IDENTITY_HEADER", "another")
+        monkeypatch.setenv("PATH", "")  # no developer's sign-in
+        rule = {"rule_id": f"dcr-{'0f' * 16}", "stream": "Custom-SlipwayAlerts_CL"}
+        with pytest.raises(Retryable, match="no token for Azure Monitor"):
+            await made(type="azure_monitor", endpoint="https://127.0.0.1:9", **rule)({}).send(NOTE)
+
+
+@pytest.mark.parametrize("endpoint", ["http://example.com", "https://a.example/path", "ftp://a", "https://a@b"])
+def test_an_endpoint_of_azure_monitor_is_a_host(endpoint: str) -> None:
+    with pytest.raises(ValidationError, match="endpoint"):
+        made(type="azure_monitor", endpoint=endpoint, rule_id=f"dcr-{'0f' * 16}", stream="s")

@@ -33,7 +33,9 @@ def cli(api: RestApi, tmp_path: Path) -> Cli:
 
 
 def all_commands(group: click.Group, *path: str) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         yield (*path, name)
         if isinstance(command, click.Group):
             yield from all_commands(command, *path, name)
@@ -226,6 +228,13 @@ def test_starting_costs_no_library_that_is_not_needed() -> None:
     code = f"import sys; import shared.cli.main; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_command_costs_no_other_one() -> None:
+    code = "import sys; from shared.cli.main import slipway; slipway(['drift', '--help'], standalone_mode=False); "
+    code += "print(sorted(name for name in sys.modules if name.startswith('shared.cli.') and 'model' in name))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_request_costs_no_terminal_library(api: RestApi) -> None:

@@ -15,6 +15,11 @@ MAX_ANSWER_BYTES = 16 * 2**20
 _ROUTES = "/score|/invocations|/v2/models/infer"  # of the scoring server, that score
 _REQUESTS = 'sum by (pod, status) (slipway_scoring_requests_total{{namespace="{}",route=~"{}",pod=~"{}"}})'
 _SECONDS = 'sum by (pod, le) (slipway_scoring_run_seconds_bucket{{namespace="{}",pod=~"{}"}})'
+_USED = (
+    "process_cpu_seconds_total", "process_resident_memory_bytes", "slipway_scoring_cpu_limit_cores",
+    "slipway_scoring_memory_limit_bytes",
+)  # fmt: skip
+_USAGE = '{{__name__=~"{}",namespace="{}",pod=~"{}"}}'
 
 
 class PrometheusFigures:
@@ -26,16 +31,18 @@ class PrometheusFigures:
         self._namespace = cluster.namespace
 
     async def text(self, deployments: Mapping[str, str]) -> str:
-        """Requests, errors and the model's seconds of each deployment, in Prometheus' text format; `deployments` gives
-        the names of their objects. "" without a Prometheus or deployments. Raises Retryable when it does not answer."""
+        """Requests, errors and the model's seconds of each deployment, and what its pods use, in Prometheus' text
+        format; `deployments` gives the names of their objects. "" without a Prometheus or deployments. Raises Retryable
+        when it does not answer."""
         if not self._url or not deployments:
             return ""
         pods = "|".join(f"{name}-.*" for name in sorted(deployments.values()))  # labels: nothing to escape
         requests = await self._query(_REQUESTS.format(self._namespace, _ROUTES, pods))
         seconds = await self._query(_SECONDS.format(self._namespace, pods))
+        usage = await self._query(_USAGE.format("|".join(_USED), self._namespace, pods))
         lines = []
         for said, name in sorted(deployments.items()):
-            lines += _lines(said, _of(name, requests), _of(name, seconds))
+            lines += [*_lines(said, _of(name, requests), _of(name, seconds)), *_usage_lines(said, _of(name, usage))]
         return "\n".join(lines) + "\n"
 
     async def _query(self, query: str) -> list[dict[str, Any]]:
@@ -75,3 +82,14 @@ def _lines(deployment: str, requests: list[dict[str, Any]], seconds: list[dict[s
             for bound, count in sorted(below.items(), key=lambda item: float(item[0]))
         ),
     ]
+
+
+def _usage_lines(deployment: str, usage: list[dict[str, Any]]) -> list[str]:
+    """By pod, as the servers of one machine are told apart by process."""
+    lines = []
+    for each in usage:
+        labels = each["metric"]
+        if labels.get("__name__") in _USED:
+            label = f'deployment="{deployment}",process="{labels["pod"]}"'
+            lines.append(f"{labels['__name__']}{{{label}}} {each['value'][1]}")
+    return lines

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shared.adapters.notifiers.azure_monitor import AzureMonitor
 from shared.adapters.notifiers.slack import Slack
 from shared.adapters.notifiers.smtp import Smtp
 from shared.adapters.notifiers.teams import Teams
 from shared.adapters.notifiers.webhook import Webhook
 from shared.ports import Clock
 from shared.ports.notifying import Notifier
-from shared.resources.notification import NotifierDeclaration, SlackNotifier, TeamsNotifier, WebhookNotifier
+from shared.resources.notification import (
+    AzureMonitorNotifier,
+    NotifierDeclaration,
+    SlackNotifier,
+    TeamsNotifier,
+    WebhookNotifier,
+)
 
 
 def notifier_of(declared: NotifierDeclaration, secret: Callable[[str], str], clock: Clock) -> Notifier:
@@ -21,4 +28,6 @@ def notifier_of(declared: NotifierDeclaration, secret: Callable[[str], str], clo
         return Teams(declared, secret)
     if isinstance(declared, SlackNotifier):
         return Slack(declared, secret)
+    if isinstance(declared, AzureMonitorNotifier):
+        return AzureMonitor(declared)
     return Smtp(declared, secret)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ Pair = tuple[Floats, Floats]
 
 def number_counts(baseline: NumericalSketch, current: NumericalSketch, compatibility: Compatibility) -> Pair:
     """Azure ML's equal-width bins, or bins with a tenth of the baseline each."""
-    return _equal_width(baseline, current) if compatibility == "azureml" else _deciles(baseline, current)
+    return _equal_width(baseline, current) if compatibility == "azureml" else _once(baseline, current)
 
 
 def category_counts(baseline: CategoricalSketch, current: CategoricalSketch) -> Pair:
@@ -51,6 +52,29 @@ def _equal_width(baseline: NumericalSketch, current: NumericalSketch) -> Pair:
         inner = one.cumulative(edges[1:-1])[0]
         found.append(np.diff(np.concatenate([[0.0], inner, [float(one.count)]])))
     return found[0], found[1]
+
+
+class _Counted(NamedTuple):
+    """Two sketches while they had so many values, and their counts."""
+
+    baseline: NumericalSketch
+    current: NumericalSketch
+    sizes: tuple[int, int]
+    counts: Pair
+
+
+_last: list[_Counted] = []  # one: the metrics of a feature follow one another
+
+
+def _once(baseline: NumericalSketch, current: NumericalSketch) -> Pair:
+    """The deciles of the last two sketches are not counted again."""
+    sizes = (baseline.count, current.count)
+    for last in _last[:1]:
+        if last.baseline is baseline and last.current is current and last.sizes == sizes:
+            return last.counts
+    counts = _deciles(baseline, current)
+    _last[:] = [_Counted(baseline, current, sizes, counts)]
+    return counts
 
 
 def _deciles(baseline: NumericalSketch, current: NumericalSketch) -> Pair:

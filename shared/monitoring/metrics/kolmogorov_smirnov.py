@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 
 from shared.errors import Invalid
-from shared.monitoring.arrays import Floats
+from shared.monitoring.arrays import Counts, Floats
 from shared.monitoring.metrics.between import difference
 from shared.monitoring.metrics.metric import Compatibility, Found, Metric
 from shared.monitoring.metrics.smirnov_exact import exact_sf
 from shared.monitoring.metrics.special import kolmogorov_sf
-from shared.monitoring.sketches.numerical import NumericalSketch, ranks_of_edges
+from shared.monitoring.sketches.numerical import NumericalSketch, ranks_of, ranks_of_edges
 
 EXACT_SIZE = 10_000  # SciPy's
 EXACT_PRODUCT = 250_000  # of sizes that differ: it takes time in proportion
 CLEAR = 1e-8  # smaller p-values are those of the limit: the exact ones lose their digits there
 PARTS = 8  # into which a gap between two values is divided
-SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 def distance(first: NumericalSketch, second: NumericalSketch) -> float:
@@ -35,9 +33,8 @@ def _of_values(first: Floats, second: Floats) -> float:
     n, m = len(first), len(second)
     places, found = ranks_of_edges(n)[None, :], 0.0
     while places.size:
-        points = first[places]
-        less_f, upto_f = (np.searchsorted(first, points, side) / n for side in SIDES)
-        less_g, upto_g = (np.searchsorted(second, points, side) / m for side in SIDES)
+        less_f, upto_f = (ranks / n for ranks in _own_ranks(first, places))
+        less_g, upto_g = (ranks / m for ranks in ranks_of(second, first[places]))
         found = float(max(found, np.abs(less_f - less_g).max(), np.abs(upto_f - upto_g).max()))
         bound = np.maximum(less_f[:, 1:] - upto_g[:, :-1], less_g[:, 1:] - upto_f[:, :-1])
         low, high = places[:, :-1], places[:, 1:]
@@ -45,6 +42,17 @@ def _of_values(first: Floats, second: Floats) -> float:
         low, width = low[near], (high - low)[near]
         places = low[:, None] + width[:, None] * np.arange(PARTS + 1) // PARTS
     return found
+
+
+def _own_ranks(ordered: Floats, places: Counts) -> tuple[Counts, Counts]:
+    """How many of the sorted values are less than those at these places, and how many at most them."""
+    values, last = ordered[places], len(ordered) - 1
+    less, upto = places.copy(), places + 1
+    tied = (places > 0) & (ordered[places - 1] == values)
+    less[tied] = np.searchsorted(ordered, values[tied], "left")
+    tied = (places < last) & (ordered[np.minimum(places + 1, last)] == values)
+    upto[tied] = np.searchsorted(ordered, values[tied], "right")
+    return less, upto
 
 
 def p_value(found: float, first: int, second: int, compatibility: Compatibility) -> float:

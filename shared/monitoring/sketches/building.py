@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.monitoring.arrays import Counts, Floats
 from shared.monitoring.sketches.moments import Moments, moments_of
-from shared.monitoring.sketches.numerical import BINS, NumericalSketch, edges_of
+from shared.monitoring.sketches.numerical import BINS, NumericalSketch, edges_of, ranks_of
 from shared.monitoring.sketches.summary import QuantileSummary
 
 COARSE = 2 / BINS  # between two edges that were laid early lies at most this part; with more, they are laid anew
@@ -44,7 +44,7 @@ class NumericalBuilder:
         edges = self._edges
         if edges is None or not len(edges):
             return
-        less, at_most = np.searchsorted(ordered, edges, "left"), np.searchsorted(ordered, edges, "right")
+        less, at_most = ranks_of(ordered, edges)
         self._less += less
         self._at_most += at_most
         self._below += float((edges[0] - ordered[: less[0]]).sum())

@@ -39,12 +39,12 @@ class NumericalSketch:
         """How many values are less than each edge, and how many at most it. Exact where the values are kept and at
         the sketch's own edges; elsewhere values are taken as spread evenly between two of these."""
         if self.values is not None:
-            less = np.searchsorted(self.values, edges, "left").astype(np.float64)
-            return less, np.searchsorted(self.values, edges, "right").astype(np.float64)
+            less, at_most = ranks_of(self.values, edges)
+            return less.astype(np.float64), at_most.astype(np.float64)
         if edges is self.edges:
             return self.less.astype(np.float64), self.at_most.astype(np.float64)
         if len(self.edges):
-            places = np.searchsorted(self.edges, edges).clip(max=len(self.edges) - 1)
+            places = np.minimum(np.searchsorted(self.edges, edges), len(self.edges) - 1)
             if bool((self.edges[places] == edges).all()):
                 return self.less[places].astype(np.float64), self.at_most[places].astype(np.float64)
         return self._interpolated(edges)
@@ -53,11 +53,11 @@ class NumericalSketch:
         if not self.count:
             return np.zeros(len(edges)), np.zeros(len(edges))
         known, below, upto = self._bounded()
-        after = np.searchsorted(known, edges, "left").clip(1, len(known) - 1)
+        same = np.minimum(np.searchsorted(known, edges, "left"), len(known) - 1)
+        after = np.maximum(same, 1)
         left, right = known[after - 1], known[after]
-        share = ((edges - left) / np.where(right > left, right - left, 1.0)).clip(0.0, 1.0)
+        share = np.minimum(np.maximum((edges - left) / np.where(right > left, right - left, 1.0), 0.0), 1.0)
         between = upto[after - 1] + share * (below[after] - upto[after - 1])
-        same = np.searchsorted(known, edges, "left").clip(0, len(known) - 1)
         exact = known[same] == edges
         outside = np.where(edges < known[0], 0.0, np.where(edges > known[-1], float(self.count), between))
         return np.where(exact, below[same], outside), np.where(exact, upto[same], outside)
@@ -92,11 +92,11 @@ class NumericalSketch:
         without the values, the edge at or after it: the rank is off by less than one bin."""
         if not self.count:
             return np.full(len(shares), np.nan)
-        ranks = np.ceil(np.asarray(shares) * self.count - 1e-9).clip(1, max(1, self.count))
+        ranks = np.minimum(np.maximum(np.ceil(np.asarray(shares) * self.count - 1e-9), 1), self.count)
         if self.values is not None:
             return self.values[ranks.astype(np.int64) - 1]
         edges, _, upto = self._bounded()
-        found: Floats = edges[np.searchsorted(upto, ranks, "left").clip(0, len(edges) - 1)]
+        found: Floats = edges[np.minimum(np.searchsorted(upto, ranks, "left"), len(edges) - 1)]
         return found
 
     def points(self) -> tuple[Floats, Floats]:
@@ -136,6 +136,17 @@ def _beyond(first: NumericalSketch, second: NumericalSketch, edges: Floats) -> t
     both = (first, second)
     below = sum(one.below for one in both if len(one.edges) and one.edges[0] == edges[0])
     return below, sum(one.above for one in both if len(one.edges) and one.edges[-1] == edges[-1])
+
+
+def ranks_of(ordered: Floats, points: Floats) -> tuple[Counts, Counts]:
+    """How many of the sorted values are less than each point, and how many at most it: the second is looked for only
+    where a value is the point."""
+    less = np.searchsorted(ordered, points, "left")
+    at_most = less.copy()
+    if len(ordered):
+        equal = (less < len(ordered)) & (ordered[np.minimum(less, len(ordered) - 1)] == points)
+        at_most[equal] = np.searchsorted(ordered, points[equal], "right")
+    return less, at_most
 
 
 @lru_cache(maxsize=64)

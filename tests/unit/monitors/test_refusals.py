@@ -47,7 +47,7 @@ async def told(plane: ControlPlane, signal: dict[str, Any], task: str = "classif
     [
         (
             {"type": "generation_safety_quality"},
-            ("generation_safety_quality are not run", "model_performance, custom", "monitoring_signals/s"),
+            ("generation_safety_quality are not run", "custom, infrastructure", "monitoring_signals/s"),
         ),
         (
             {"type": "data_drift", "features": {"top_n_feature_importance": 3}},
@@ -87,6 +87,14 @@ async def told(plane: ControlPlane, signal: dict[str, Any], task: str = "classif
         (
             {"type": "feature_attribution_drift", "reference_data": {}},
             ("nothing says which data the model learnt from", "reference_data.input_data"),
+        ),
+        (
+            {"type": "infrastructure", "alert_enabled": True},
+            ("it alerts, and has no threshold", "metric_thresholds"),
+        ),
+        (
+            {"type": "infrastructure", "metric_thresholds": {"error_rate": 5}},
+            ("error_rate", "less than or equal to 1"),
         ),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
@@ -71,7 +72,7 @@ def test_a_run_that_found_nothing_says_so() -> None:
 
 def test_markdown_has_no_markup_of_names() -> None:
     text = report_markdown(result())
-    assert "1. drift, bmi: jensen\\_shannon\\_distance 0.4 is above 0.1" in text
+    assert "1. drift, bmi: jensen\\_shannon\\_distance: 0.4 is above 0.1" in text
     assert "<script" not in text.replace("\\<", "")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
@@ -86,12 +87,29 @@ def test_the_command_writes_both(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main([str(tmp_path / "result.json")]) == 1
 
 
+def ground(picture: bytes) -> tuple[int, ...]:
+    """The colour of the first pixel of a PNG: no filter of its row changes that one (PNG, 9.2)."""
+    data, place = b"", 8
+    while place < len(picture):
+        size, kind = struct.unpack(">I4s", picture[place : place + 8])
+        data += picture[place + 8 : place + 8 + size] if kind == b"IDAT" else b""
+        place += 12 + size
+    return tuple(zlib.decompressobj().decompress(data, 4)[1:4])
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
-def test_a_browser_draws_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "colour"),
+    [("preferredColorScheme=1", (0xFB, 0xFA, 0xF7)), ("preferredColorScheme=0", (0x19, 0x1A, 0x1C))],
+    ids=["light", "dark"],
+)
+def test_a_browser_draws_it_light_and_dark(tmp_path: Path, scheme: str, colour: tuple[int, ...]) -> None:
     page, picture = tmp_path / "report.html", tmp_path / "report.png"
     page.write_text(report_html(result(), [result(1), result(2)]))
-    asked = ["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,1600", f"--screenshot={picture}"]
+    asked = ["--headless", "--no-sandbox", "--disable-gpu", f"--blink-settings={scheme}", "--window-size=1200,1600"]
+    asked += [f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}"]
     subprocess.run([CHROMIUM or "", *asked, page.as_uri()], check=True, capture_output=True, timeout=60)
-    header = picture.read_bytes()[:24]
-    assert struct.unpack(">II", header[16:24]) == (1200, 1600)
-    assert picture.stat().st_size > 20_000, "an empty page is smaller"
+    drawn = picture.read_bytes()
+    assert struct.unpack(">II", drawn[16:24]) == (1200, 1600)
+    assert len(drawn) > 20_000, "an empty page is smaller"
+    assert ground(drawn) == colour
