@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.local.job_runner import LocalJobRunner
+from shared.adapters.local.monitor_runner import LocalMonitorRunner
 from shared.bootstrap import ControlPlane
+from shared.errors import NotFound
+from shared.ports import JobSpec
 from tests.doubles.package_index import PackageIndex, package_index
 from tests.plane import make_plane
 from tests.scenarios import monitored as m
@@ -99,3 +103,14 @@ async def test_a_component_that_writes_nothing_is_told_where_to(plane: ControlPl
     m.collect(plane, "model_inputs", [{"a": 1}])
     reason = m.signal_of(await m.run(plane), "own")["reason"]
     assert "it wrote 0 files of metrics; write one to ${{outputs.signal_metrics}}" in reason
+
+
+async def test_a_canceled_run_ends_the_component_that_a_killed_control_plane_left(tmp_path: Path) -> None:
+    jobs = LocalJobRunner(tmp_path / "monitor-runs" / "jobs")
+    for name in ("m-1.0", "m-10.0"):
+        await jobs.start(JobSpec(name, ("sleep", "600")))
+    await LocalMonitorRunner(tmp_path / "monitor-runs", tmp_path / "collected", 60).cancel("m-1")
+    with pytest.raises(NotFound):
+        await jobs.look("m-1.0")
+    assert not (await jobs.look("m-10.0")).has_ended
+    await jobs.remove("m-10.0")

@@ -20,6 +20,7 @@ from shared.resources.monitor_request import DataFile, DataSet, SignalRequest
 from shared.resources.monitor_result import MonitorResult
 
 WORKER = "shared.monitoring.worker"
+JOBS = "jobs"
 
 
 class LocalMonitorRunner:
@@ -31,7 +32,7 @@ class LocalMonitorRunner:
         self._collected = collected.resolve()
         self._timeout_s = timeout_s
         self._builds = LocalBuilds(self._folder)
-        self._jobs = LocalJobRunner(self._folder / "jobs")
+        self._jobs = LocalJobRunner(self._folder / JOBS)
         self._profiler = LocalDataProfiler(folder / "profiles", timeout_s)
 
     async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
@@ -49,6 +50,8 @@ class LocalMonitorRunner:
         """See MonitorRunner."""
         await self._builds.cancel(monitor_run_id)
         await self._jobs.remove(monitor_run_id)
+        for left in (self._folder / JOBS).glob(f"{monitor_run_id}.*"):  # its components
+            await self._jobs.remove(left.name)
         tidy(self._folder, monitor_run_id)
 
     async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
