@@ -55,7 +55,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
             NoTarget(),
             lambda cluster: AksLogins(cluster, credential, arm, scope=scope),
             lambda: EntraHubTokens(credential),
-            group_targets(credential),
+            group_targets(credential, arm, scope),
         ),
         NoCredentials(),
         clock,

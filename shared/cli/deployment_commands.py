@@ -14,20 +14,21 @@ from shared.cli.options import Options, common_options
 
 DEPLOYMENT_NAME = "slipway/deployment-name"  # the annotation that says whose object it is on a cluster
 DEPLOYMENT_LABEL = "slipwayDeployment"  # the same of a hub's configurations
+DEPLOYMENT_TAG = "slipway-deployment"  # and of a container group
 MARKS = {"create": "+", "update": "~", "delete": "-"}
 SHOWN = 80  # characters of a value
 
 
 @click.group("deployment")
 def deployment() -> None:
-    """What endpoints and their deployments are on a cluster, or on devices."""
+    """What endpoints and their deployments are on a cluster, on devices, or in container groups."""
 
 
 @deployment.command("render")
 @click.argument("target", metavar="ENDPOINT[/DEPLOYMENT]")
 @common_options
 def render(options: Options, target: str) -> None:
-    """Print exactly what is applied to the endpoint's cluster or hub, as YAML; values of secrets are hidden."""
+    """Print exactly what the cluster, hub or resource group is told, as YAML; values of secrets are hidden."""
     import yaml
 
     endpoint, _, name = target.partition("/")
@@ -43,7 +44,7 @@ def render(options: Options, target: str) -> None:
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences, as git does.")
 @common_options
 def diff(options: Options, endpoint: str, exit_code: bool) -> None:
-    """Show how what is declared differs from what is on the cluster or hub."""
+    """Show how what is declared differs from what is on the cluster, at the hub or in the resource group."""
     plan = _plan(options, endpoint)
     lines = [line for one in plan["changes"] for line in _lines(one)]
     output.show(options, plan["changes"], "\n".join(lines) or "No differences.")
@@ -60,6 +61,8 @@ def _plan(options: Options, endpoint: str) -> dict[str, Any]:
 def _of(document: dict[str, Any]) -> str:
     if "metadata" in document:
         return str((document["metadata"].get("annotations") or {}).get(DEPLOYMENT_NAME, ""))
+    if "tags" in document:
+        return str(document["tags"].get(DEPLOYMENT_TAG, ""))
     return str((document.get("labels") or {}).get(DEPLOYMENT_LABEL, ""))
 
 

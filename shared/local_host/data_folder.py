@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from shared.errors import Permanent
 LOCK_FILE = "up.lock"
 ENDPOINT_FILE = "endpoint.json"
 POLICIES = "policies"
+SCRATCH = "scratch"
 
 
 @contextlib.contextmanager
@@ -39,6 +42,20 @@ def held(data_dir: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+@contextlib.contextmanager
+def scratch(data_dir: Path) -> Iterator[None]:
+    """The process's temporary files lie in the folder while this lasts, for who holds it: what one left that was killed
+    goes first. Processes that it starts have theirs elsewhere: they may outlive it."""
+    path = data_dir / SCRATCH
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(path)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
 
 
 @contextlib.contextmanager

@@ -79,7 +79,12 @@ async def run(
     data_dir = data_dir.absolute()
     stop = asyncio.Event()
     try:
-        with data_folder.held(data_dir), listening.bound_socket(host, port) as sock, _stop_signals(stop):
+        with (
+            data_folder.held(data_dir),
+            data_folder.scratch(data_dir),
+            listening.bound_socket(host, port) as sock,
+            _stop_signals(stop),
+        ):
             await _run(data_dir, sock, module_name, say or _say, stop)
     except SlipwayError as error:
         sys.stderr.write(f"slipway up: {error}\n")

@@ -12,11 +12,16 @@ from shared.resources.base import Document
 from shared.resources.iot_edge_compute import COMPUTE_PATTERN, IotEdgeCompute
 
 LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"  # RFC 1123, section 2.1, in lower case, as Kubernetes wants
-QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|k|Ki|[KMGTPE]i?)?$"
+QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|k|Ki|[MGTPE]i?)?$"  # Kubernetes, apimachinery's resource.Quantity
+_NAME = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+QUALIFIED_PATTERN = rf"^([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_NAME}$"  # Kubernetes, "Labels and Selectors"
+VALUE_PATTERN = rf"^({_NAME})?$"
 
 Label = Annotated[str, Field(pattern=LABEL_PATTERN)]
 Quantity = Annotated[str, Field(pattern=QUANTITY_PATTERN)]
-_HOST = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+Qualified = Annotated[str, Field(pattern=QUALIFIED_PATTERN)]
+LabelValue = Annotated[str, Field(pattern=VALUE_PATTERN)]
+_HOST = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 
 
 class GatewayReference(Document):
@@ -33,9 +38,11 @@ class GatewayReference(Document):
 class InstanceType(Document):
     """What an `instance_type` of a deployment means on this cluster."""
 
-    node_selector: dict[str, str] = Field(default_factory=dict, description="labels of the nodes")
-    requests: dict[str, Quantity] = Field(default_factory=dict, description="what a container gets, unless it asks")
-    limits: dict[str, Quantity] = Field(default_factory=dict, description="the most it may take, unless it asks")
+    node_selector: dict[Qualified, LabelValue] = Field(default_factory=dict, description="labels of the nodes")
+    requests: dict[Qualified, Quantity] = Field(
+        default_factory=dict, description="what a container gets, unless it asks"
+    )
+    limits: dict[Qualified, Quantity] = Field(default_factory=dict, description="the most it may take, unless it asks")
 
 
 class _Cluster(Document):
@@ -56,11 +63,13 @@ class _Cluster(Document):
     )
     allow_https_egress: bool = Field(default=False, description="whether containers may call port 443 anywhere")
     instance_types: dict[str, InstanceType] = Field(default_factory=dict, description="by name")
-    default_requests: dict[str, Quantity] = Field(
+    default_requests: dict[Qualified, Quantity] = Field(
         default={"cpu": "100m", "memory": "256Mi"}, description="what a container gets that asks for nothing"
     )
     in_flight_metric: str = Field(
-        default="", description="pods' metric of requests under way; instances follow it instead of the CPU"
+        default="",
+        pattern=r"^([a-zA-Z_:][a-zA-Z0-9_:]*)?$",
+        description="pods' metric of requests under way; instances follow it instead of the CPU",
     )
     prometheus_url: str = Field(default="", pattern=r"^(https?://.*)?$", description="whose figures rollouts judge by")
     platform: Literal["linux/amd64", "linux/arm64"] = Field(default="linux/amd64", description="of images made for it")

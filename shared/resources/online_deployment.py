@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from shared.resources.compute import QUANTITY_PATTERN
 from shared.resources.serving import Probe, RequestSettings, ScoringFacts
 from shared.resources.shapes import (
     AnyCase,
@@ -129,7 +130,7 @@ def _quantity(value: Any) -> Any:
 Quantity = Annotated[
     str,
     BeforeValidator(_quantity, json_schema_input_type=str | int | float),
-    Field(pattern=r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|k|Ki|[KMGTPE]i?)?$"),
+    Field(pattern=QUANTITY_PATTERN),
 ]
 
 

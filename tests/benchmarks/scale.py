@@ -94,7 +94,7 @@ async def measure(quick: bool) -> Result:
             await azure.fleet.start("one")
             async with azure.fleet.client() as http, blob_client(azure) as web:
                 usages = {}
-                for name, operate in operations(azure, http, web).items():
+                for name, operate in Operations(azure, http, web).by_name().items():
                     usages[name] = [await usage_of(azure, operate, number) for number in range(passes)]
     table = Table(
         "What operations ask of the services", COLUMNS, [row(name, each) for name, each in usages.items()], NOTE
@@ -156,56 +156,62 @@ def blob_client(azure: AzureFleet) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context))
 
 
-def operations(
-    azure: AzureFleet, http: aiohttp.ClientSession, web: aiohttp.ClientSession
-) -> dict[str, Callable[[int], Awaitable[object]]]:
-    """By their names in the table."""
+@dataclass(frozen=True)
+class Operations:
+    """What people and other programs do; each takes the number of its pass."""
 
-    async def push(number: int) -> None:
-        session = await create_upload(http, "model.onnx")
-        await send(web, session["files"][0], f"model {number}".encode())
+    azure: AzureFleet
+    http: aiohttp.ClientSession
+    web: aiohttp.ClientSession
+
+    def by_name(self) -> dict[str, Callable[[int], Awaitable[object]]]:
+        """By their names in the table."""
+        http = self.http
+        return {
+            "register one file by REST (3 requests)": self.push,
+            "register a dropped folder of 2 files": self.drop,
+            "get a version": lambda _: get(http, "/api/models/m/versions/1"),
+            "list the versions of a model": lambda _: listed(http, "/api/models/m/versions"),
+            "list models": lambda _: listed(http, "/api/models"),
+            "search by a tag": lambda _: get(http, "/api/models/m/versions", tag="owner=me"),
+            "change a tag (read and patch)": self.tag,
+            "apply a changed file": self.apply,
+            "apply an unchanged file": lambda _: self.apply(PASSES),
+            "timers of a minute in one instance, nothing to do": lambda _: minute(self.azure),
+        }
+
+    async def push(self, number: int) -> None:
+        session = await create_upload(self.http, "model.onnx")
+        await send(self.web, session["files"][0], f"model {number}".encode())
         model = {"name": "m", "path": "model.onnx", "tags": {"owner": "me"}}
-        status, version = await register(http, {"upload_id": session["upload_id"], "model": model})
+        status, version = await register(self.http, {"upload_id": session["upload_id"], "model": model})
         assert status == 201, version
 
-    async def drop(number: int) -> None:
-        await azure.drop(f"d-{number}/model.yml", b"name: d\npath: model.onnx\n")
-        await azure.drop(f"d-{number}/model.onnx", f"dropped {number}".encode())
+    async def drop(self, number: int) -> None:
+        await self.azure.drop(f"d-{number}/model.yml", b"name: d\npath: model.onnx\n")
+        await self.azure.drop(f"d-{number}/model.onnx", f"dropped {number}".encode())
 
         async def registered() -> bool:
-            return len(await versions_of(http, "d")) > number and not await azure.names_in("uploads")
+            return len(await versions_of(self.http, "d")) > number and not await self.azure.names_in("uploads")
 
-        before = Usage.now(azure)
-        while azure.proxies["topic"].methods.total() == before.topic:  # it is announced when it is registered
+        before = Usage.now(self.azure)
+        while self.azure.proxies["topic"].methods.total() == before.topic:  # it is announced when it is registered
             await quiet()
         await wait_until(registered, 60, "the drop is registered")
 
-    async def tag(number: int) -> None:
+    async def tag(self, number: int) -> None:
         path = "/api/models/m/versions/1"
-        async with http.get(path) as found:
+        async with self.http.get(path) as found:
             etag = found.headers["ETag"]
-        async with http.patch(path, json={"tags": {"n": str(number)}}, headers={"If-Match": etag}) as done:
+        async with self.http.patch(path, json={"tags": {"n": str(number)}}, headers={"If-Match": etag}) as done:
             assert done.status == 200, await done.text()
 
-    async def apply(number: int, version: int) -> None:
+    async def apply(self, version: int) -> None:
         schema = "https://azuremlschemas.azureedge.net/latest/environment.schema.json"
         text = f"$schema: {schema}\nname: e\nimage: python:3.11-slim\ntags: {{n: '{version}'}}\n"
         body = {"files": [{"path": "e.yml", "text": text}], "provenance": {"source": "models"}}
-        async with http.post("/api/apply", json=body) as done:
+        async with self.http.post("/api/apply", json=body) as done:
             assert done.status == 200, await done.text()
-
-    return {
-        "register one file by REST (3 requests)": push,
-        "register a dropped folder of 2 files": drop,
-        "get a version": lambda _: get(http, "/api/models/m/versions/1"),
-        "list the versions of a model": lambda _: listed(http, "/api/models/m/versions"),
-        "list models": lambda _: listed(http, "/api/models"),
-        "search by a tag": lambda _: get(http, "/api/models/m/versions", tag="owner=me"),
-        "change a tag (read and patch)": tag,
-        "apply a changed file": lambda number: apply(number, number),
-        "apply an unchanged file": lambda number: apply(number, PASSES),
-        "timers of a minute in one instance, nothing to do": lambda _: minute(azure),
-    }
 
 
 async def minute(azure: AzureFleet) -> None:

@@ -86,3 +86,4 @@ async def test_fifty_rollouts_with_two_hundred_faults_end_the_same(tmp_path: Pat
         counts += found
         assert stormy == calm, seed
     assert counts.total() >= 200, counts
+    assert counts["expired"], counts  # in the middle of a rollout

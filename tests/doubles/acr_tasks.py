@@ -56,12 +56,15 @@ class AcrDouble:
 
     @web.middleware
     async def checks(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Of what is asked about the registry; the rest is others'."""
         if request.path.startswith(("/blobs/", "/logs/")):  # a SAS, and nobody sends a token there
             if request.query.get("sig") != "sas" or "Authorization" in request.headers:
                 return web.Response(status=403)
-        elif not self.takes_token(request.headers.get("Authorization", "").removeprefix("Bearer ")):
+        elif request.path.startswith(REGISTRY_ID) and not self.takes_token(
+            request.headers.get("Authorization", "").removeprefix("Bearer ")
+        ):
             return web.Response(status=401)
-        elif request.query.get("api-version") != API_VERSION:
+        elif request.path.startswith(REGISTRY_ID) and request.query.get("api-version") != API_VERSION:
             return web.Response(status=400)
         response: web.StreamResponse = await handler(request)
         return response

@@ -37,6 +37,7 @@ async def nothing(_request: web.Request) -> None:
 @dataclass
 class AciDouble:
     url: str = ""
+    takes_token: Callable[[str], bool] = TOKEN.__eq__
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)  # as they were put
     states: dict[str, list[str]] = field(default_factory=dict)  # provisioning states, the present one first
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -45,10 +46,21 @@ class AciDouble:
     def writes(self) -> list[str]:
         return [method for method, _ in self.requests if method != "GET"]
 
+    def routes(self, app: web.Application) -> None:
+        app.router.add_get(GROUPS, self.list)
+        app.router.add_put(GROUPS + "/{name}", self.put)
+        app.router.add_get(GROUPS + "/{name}", self.get)
+        app.router.add_delete(GROUPS + "/{name}", self.delete)
+        app.router.add_get(GROUPS + "/{name}/containers/server/logs", self.logs)
+
     @web.middleware
     async def checks(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Of what is asked about groups; the rest is others'."""
+        if not request.path.startswith(GROUPS):
+            other: web.StreamResponse = await handler(request)
+            return other
         self.requests.append((request.method, request.path))
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if not self.takes_token(request.headers.get("Authorization", "").removeprefix("Bearer ")):
             return failed(401, "InvalidAuthenticationToken")
         if request.query.get("api-version") != API_VERSION:
             return failed(400, "InvalidApiVersionParameter")
@@ -154,11 +166,7 @@ async def container_instances_double() -> AsyncIterator[AciDouble]:
     """An empty resource group, for as long as the context lasts."""
     double = AciDouble()
     app = web.Application(middlewares=[double.checks])
-    app.router.add_get(GROUPS, double.list)
-    app.router.add_put(GROUPS + "/{name}", double.put)
-    app.router.add_get(GROUPS + "/{name}", double.get)
-    app.router.add_delete(GROUPS + "/{name}", double.delete)
-    app.router.add_get(GROUPS + "/{name}/containers/server/logs", double.logs)
+    double.routes(app)
     async with serving(app) as url:
         double.url = url
         yield double

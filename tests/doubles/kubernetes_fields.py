@@ -6,6 +6,7 @@ Maps are merged; lists that Kubernetes keys (listType=map) are merged by their k
 from __future__ import annotations
 
 import copy
+import marshal
 from typing import Any
 
 Path = tuple[str, ...]
@@ -32,10 +33,12 @@ class Fields:
     def __init__(self) -> None:
         self.live: dict[Path, Any] = {}
         self.owners: dict[Path, set[str]] = {}
+        self._packed: bytes | None = None  # the document; it is asked for more often than it changes
 
     def apply(self, document: dict[str, Any], manager: str, *, force: bool) -> None:
         """Raises Conflict without `force` when another manager owns what would change."""
         wanted = leaves(document)
+        is_new = not self.live
         taken = {
             path: next(iter(others))
             for path, value in wanted.items()
@@ -48,15 +51,18 @@ class Fields:
             if not self.owners[path]:
                 del self.owners[path]
                 self.live.pop(path, None)
+        self._packed = None
         for path, value in wanted.items():
             if path in taken:
                 self.owners[path] = set()
-            self._clear(path)
+            if not is_new:
+                self._clear(path)
             self.live[path] = value
             self.owners.setdefault(path, set()).add(manager)
 
     def update(self, document: dict[str, Any], manager: str) -> None:
         """Another manager writes fields without applying: they are its alone."""
+        self._packed = None
         for path, value in leaves(document).items():
             if self.live.get(path) != value:
                 self._clear(path)
@@ -69,6 +75,8 @@ class Fields:
 
     def _clear(self, path: Path) -> None:
         """A leaf replaces what was below it, or above."""
+        if path in self.live:
+            return
         for other in [
             each for each in self.live if each != path and (each[: len(path)] == path or path[: len(each)] == each)
         ]:
@@ -76,8 +84,11 @@ class Fields:
             self.owners.pop(other, None)
 
     def document(self) -> dict[str, Any]:
-        """The object."""
-        return built(self.live)
+        """The object, for who asks to change as he likes."""
+        if self._packed is None:
+            self._packed = marshal.dumps(built(self.live))
+        found: dict[str, Any] = marshal.loads(self._packed)
+        return found
 
 
 def leaves(document: Any, path: Path = ()) -> dict[Path, Any]:

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.local.job_runner import LocalJobRunner
+from shared.adapters.local.monitor_runner import LocalMonitorRunner
 from shared.bootstrap import ControlPlane
+from shared.errors import NotFound
+from shared.ports import JobSpec
 from tests.doubles.package_index import PackageIndex, package_index
 from tests.plane import make_plane
 from tests.scenarios import monitored as m
@@ -24,7 +28,8 @@ if max(values) > 1000:
     sys.exit("a value beyond all reason")
 mean = sum(values) / len(values)
 first = list(csv.DictReader(open(base)))[0]["a"]
-print(os.environ["GREETING"], sorted(set(os.environ) - {"PWD", "SHLVL", "_", "OLDPWD"}))
+print(os.environ["GREETING"], sorted(name for name in os.environ if name.startswith(("SLIPWAY_", "AZURE_", "PYTEST"))))
+print(os.environ["PATH"])
 with open(pathlib.Path(out) / "metrics.jsonl", "w") as file:
     for name, value, feature in (("spread", mean, None), ("first", float(first), "a")):
         file.write(json.dumps({"metric_name": name, "metric_value": value, "feature_name": feature,
@@ -80,7 +85,10 @@ async def test_a_component_measures_and_one_that_fails_harms_no_other_signal(pla
     assert (own["metrics"]["spread"]["value"], own["metrics"]["spread"]["verdict"]) == (pytest.approx(2.95), "Breached")
     assert own["features"]["a"]["metrics"]["first"]["value"] == 7.5
     said = next(line for line in found["run"]["log_tail"] if line.startswith("hello"))
-    assert said == "hello ['GREETING', 'HOME', 'LANG', 'PATH']"
+    assert (
+        said == "hello ['SLIPWAY_JOB_FILES', 'SLIPWAY_JOB_RESULT', 'SLIPWAY_PROCESS_MARK']"
+    )  # of the job; no settings
+    assert not [line for line in found["run"]["log_tail"] if "/nowhere" in line]
     assert m.signal_of(found, "drift")["features"]["a"]["metrics"]
     m.collect(plane, "model_inputs", [{"a": 5000}], run="wild")
     found = await m.run(plane)
@@ -95,3 +103,14 @@ async def test_a_component_that_writes_nothing_is_told_where_to(plane: ControlPl
     m.collect(plane, "model_inputs", [{"a": 1}])
     reason = m.signal_of(await m.run(plane), "own")["reason"]
     assert "it wrote 0 files of metrics; write one to ${{outputs.signal_metrics}}" in reason
+
+
+async def test_a_canceled_run_ends_the_component_that_a_killed_control_plane_left(tmp_path: Path) -> None:
+    jobs = LocalJobRunner(tmp_path / "monitor-runs" / "jobs")
+    for name in ("m-1.0", "m-10.0"):
+        await jobs.start(JobSpec(name, ("sleep", "600")))
+    await LocalMonitorRunner(tmp_path / "monitor-runs", tmp_path / "collected", 60).cancel("m-1")
+    with pytest.raises(NotFound):
+        await jobs.look("m-1.0")
+    assert not (await jobs.look("m-10.0")).has_ended
+    await jobs.remove("m-10.0")

@@ -96,11 +96,7 @@ async def test_a_declared_endpoint_runs_on_the_cluster_and_leaves_it(
     await until(plane, lambda _: double.one("deployments", blue)["spec"]["replicas"] == 1)
     await declare(plane, {**files, "green.yml": deployment("green")})
     await until(plane, lambda one: states(one) == {"blue": "Succeeded", "green": "Succeeded"})
-    await call(plane, "patch_endpoint_traffic", 200, {"traffic": {"blue": 90, "green": 10}}, name="live")
-    await until(plane, lambda one: one["effective_traffic"] == {"blue": 90, "green": 10})
-    rule = double.one("httproutes", object_name("live"))["spec"]["rules"][-1]
-    shares = {each["name"]: each["weight"] for each in rule["backendRefs"]}
-    assert shares == {blue: 90, object_name("live", "green"): 10}
+    await traffic_is_shared(plane, double)
     logs = await call(plane, "get_deployment_logs", 200, name="live", deployment="blue")
     assert f"== {blue}-" in logs["text"]
     assert "Microsoft.MachineLearningServices.ModelDeployed" in await events_of(plane)
@@ -109,6 +105,14 @@ async def test_a_declared_endpoint_runs_on_the_cluster_and_leaves_it(
         while double.cluster.objects:
             await plane._prune_endpoints()
             await asyncio.sleep(0.2)
+
+
+async def traffic_is_shared(plane: ControlPlane, double: KubernetesDouble) -> None:
+    await call(plane, "patch_endpoint_traffic", 200, {"traffic": {"blue": 90, "green": 10}}, name="live")
+    await until(plane, lambda one: one["effective_traffic"] == {"blue": 90, "green": 10})
+    rule = double.one("httproutes", object_name("live"))["spec"]["rules"][-1]
+    shares = {each["name"]: each["weight"] for each in rule["backendRefs"]}
+    assert shares == {object_name("live", "blue"): 90, object_name("live", "green"): 10}
 
 
 async def test_what_cannot_run_says_why(plane: ControlPlane) -> None:

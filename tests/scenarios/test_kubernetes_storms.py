@@ -1,8 +1,12 @@
-"""Fifty whole rollouts on a cluster that fails at random moments: each ends as on a calm one, and nothing is left."""
+"""Fifty whole rollouts on a cluster that fails at random moments: each ends as on a calm one, and nothing is left.
+
+SLIPWAY_STORM_ROLLOUTS says how many they are: 50 unless it says otherwise.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -27,9 +31,9 @@ from tests.scenarios.test_images import call, prepared
 from tests.scenarios.test_rollouts_on_kubernetes import CANARY, CHECK, LOOKED_AT, asked
 from tests.unit.kubernetes.samples import cluster
 
-ROLLOUTS = 50
-FAULTS = 200
-SHARE = 0.03
+ROLLOUTS = int(os.environ.get("SLIPWAY_STORM_ROLLOUTS", "50"))
+FAULTS = 4 * ROLLOUTS
+SHARE = 0.05
 END = {"good": "Succeeded", "bad": "RolledBack"}
 SPEC = {
     **{"endpoint_name": "live", "stable": "blue", "candidate": "green", "strategy": CANARY},
@@ -112,4 +116,4 @@ async def test_fifty_rollouts_bear_two_hundred_faults(tmp_path: Path) -> None:
                 print(seed, kind, sum(faults.counts.values()), flush=True)
         print(dict(counts))
         assert sum(counts.values()) >= FAULTS
-        assert len(counts) == 9  # every kind
+        assert len(counts) == 9 or ROLLOUTS < 50, counts  # every kind

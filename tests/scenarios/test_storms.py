@@ -102,20 +102,24 @@ async def test_a_storm_of_repeated_events_in_no_order_gives_one_version_per_uplo
         events = sum(map(len, batches))
         print(f"{events} events in {posted_s:.1f} s, all registered and clean {time.monotonic() - began:.1f} s")
 
-        versions = {name: await versions_of(http, name) for name in NAMES}
-        for name, found in versions.items():
-            assert numbers(found) == list(range(1, len(found) + 1)), name
-        registered = Counter(file["sha256"] for found in versions.values() for each in found for file in each["files"])
-        contents = [text for files in made.values() for file, text in files.items() if file != "model.yml"]
-        assert registered == Counter(sha256(text.encode()) for text in contents)
-        assert sum(map(len, versions.values())) == len(made)
-
-        async def nothing_waits() -> bool:
-            phases = Counter(upload["phase"] for upload in await listed(http, "/api/uploads"))
-            return phases == {"Completed": len(made)}
-
-        await wait_until(nothing_waits, 60, "nothing waits", poll_s=0.5)
-        announced = [event["subject"] for event in await listed(http, "/api/events", type=MODEL_REGISTERED)]
-        assert sorted(announced) == sorted(f"models/{v['id']}" for found in versions.values() for v in found)
+        await each_is_a_version_and_announced(http, made)
         host.check_databases()
         await host.stop()
+
+
+async def each_is_a_version_and_announced(http: aiohttp.ClientSession, made: dict[str, dict[str, str]]) -> None:
+    versions = {name: await versions_of(http, name) for name in NAMES}
+    for name, found in versions.items():
+        assert numbers(found) == list(range(1, len(found) + 1)), name
+    registered = Counter(file["sha256"] for found in versions.values() for each in found for file in each["files"])
+    contents = [text for files in made.values() for file, text in files.items() if file != "model.yml"]
+    assert registered == Counter(sha256(text.encode()) for text in contents)
+    assert sum(map(len, versions.values())) == len(made)
+
+    async def nothing_waits() -> bool:
+        phases = Counter(upload["phase"] for upload in await listed(http, "/api/uploads"))
+        return phases == {"Completed": len(made)}
+
+    await wait_until(nothing_waits, 60, "nothing waits", poll_s=0.5)
+    announced = [event["subject"] for event in await listed(http, "/api/events", type=MODEL_REGISTERED)]
+    assert sorted(announced) == sorted(f"models/{v['id']}" for found in versions.values() for v in found)

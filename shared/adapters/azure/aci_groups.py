@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 
-def group_targets(credential: AsyncTokenCredential) -> Callable[[AciCompute], DeploymentTarget]:
-    """Opens targets that act as this identity."""
+def group_targets(
+    credential: AsyncTokenCredential, management_url: str, scope: str
+) -> Callable[[AciCompute], DeploymentTarget]:
+    """Opens targets that act as this identity, by tokens of this scope."""
 
     def open_target(compute: AciCompute) -> DeploymentTarget:
         from shared.adapters.azure.aci_target import AciTarget
 
-        return AciTarget(compute, credential)
+        return AciTarget(compute, credential, management_url, scope)
 
     return open_target

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from shared.adapters.azure.arm import MANAGEMENT_URL, ArmClient
+from shared.adapters.azure.arm import MANAGEMENT_URL, SCOPE, ArmClient
 from shared.adapters.azure.errors import from_status
 from shared.deployment_targets.aci.progress import observed_endpoint
 from shared.deployment_targets.aci.render import (
@@ -35,10 +35,14 @@ class AciTarget:
     """A DeploymentTarget, and a DeploymentPlanner: one resource group, and there only groups with the owner's tag."""
 
     def __init__(
-        self, compute: AciCompute, credential: AsyncTokenCredential, management_url: str = MANAGEMENT_URL
+        self,
+        compute: AciCompute,
+        credential: AsyncTokenCredential,
+        management_url: str = MANAGEMENT_URL,
+        scope: str = SCOPE,
     ) -> None:
         self._compute = compute
-        self._arm = ArmClient(credential, management_url)
+        self._arm = ArmClient(credential, management_url, scope)
         self._groups = f"{compute.resource_group_id}/providers/Microsoft.ContainerInstance/containerGroups"
 
     async def plan(self, desired: DesiredEndpoint) -> DeploymentPlan:

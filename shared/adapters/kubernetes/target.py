@@ -48,14 +48,15 @@ class KubernetesTarget:
     async def changes(self, desired: DesiredEndpoint) -> tuple[list[tuple[Manifest, Manifest | None]], list[Key]]:
         """What `ensure` would apply, each with what is there (None: nothing), and what it would delete."""
         manifests = await self.manifests(desired)
-        there = self._of_endpoint(await self._view.current(), desired.name)
+        there = await self._view.of_endpoint(object_name(desired.name))
         changed = []
         for each in manifests:
             live = there.get((each["kind"], each["metadata"]["name"]))
             if live is None or next(differences(each, live), None) is not None:
                 changed.append((each, live))
         wanted = {(each["kind"], each["metadata"]["name"]) for each in manifests}
-        return changed, sorted(there.keys() - wanted, key=_last_first)
+        stale = {key for key in there if key[0] in KINDS} - wanted
+        return changed, sorted(stale, key=_last_first)
 
     async def plan(self, desired: DesiredEndpoint) -> DeploymentPlan:
         """See DeploymentPlanner."""
@@ -73,44 +74,32 @@ class KubernetesTarget:
             await self._objects.delete(*key)
             self._view.drop(key)
         names = [one.name for one in desired.deployments]
-        return self._observed(await self._view.current(), desired.name, names)
+        return self._observed(await self._view.of_endpoint(object_name(desired.name)), desired.name, names)
 
     async def observe(self, endpoint: str) -> ObservedEndpoint | None:
         """See DeploymentTarget: what is so now."""
-        found = await self._view.current()
-        names = sorted(
-            each["metadata"]["annotations"][DEPLOYMENT_NAME]
-            for (kind, _), each in self._of_endpoint(found, endpoint).items()
-            if kind == "Deployment"
-        )
+        found = await self._view.of_endpoint(object_name(endpoint))
+        names = sorted(_deployments(found))
         return self._observed(found, endpoint, names) if names else None
 
     def _observed(self, found: Mapping[Key, Manifest], endpoint: str, names: list[str]) -> ObservedEndpoint:
         if not names:
             return ObservedEndpoint("", True)
-        label = object_name(endpoint)
         pods: dict[str, list[Manifest]] = {}
         for (kind, _), each in found.items():
-            labels = each["metadata"].get("labels") or {}
-            if kind == POD and labels.get(ENDPOINT) == label:
-                pods.setdefault(labels.get(INSTANCE, ""), []).append(each)
+            if kind == POD:
+                pods.setdefault(each["metadata"]["labels"].get(INSTANCE, ""), []).append(each)
         deployments: dict[str, ObservedDeployment] = {}
         for name in names:
             known_as = object_name(endpoint, name)
             deployments[name] = observed(found.get(("Deployment", known_as)), pods.get(known_as, []))
-        route = found.get(("HTTPRoute", label))
+        route = found.get(("HTTPRoute", object_name(endpoint)))
         is_ready = self._cluster.gateway is None or _is_accepted(route)
         return ObservedEndpoint(uri_of(endpoint, self._cluster), is_ready, deployments=deployments)
 
     async def metrics(self, endpoint: str) -> str:
         """See DeploymentTarget: from Prometheus; "" when none is configured or it does not answer."""
-        found = self._of_endpoint(await self._view.current(), endpoint)
-        names = {
-            each["metadata"]["annotations"][DEPLOYMENT_NAME]: name
-            for (kind, name), each in found.items()
-            if kind == "Deployment"
-        }
-        return await self._figures.text(names)
+        return await self._figures.text(_deployments(await self._view.of_endpoint(object_name(endpoint))))
 
     async def logs(self, endpoint: str, deployment: str, lines: int) -> str:
         """See DeploymentTarget: of every pod, the newest last."""
@@ -118,8 +107,8 @@ class KubernetesTarget:
         pods = sorted(
             (
                 each
-                for (kind, _), each in (await self._view.current()).items()
-                if kind == POD and (each["metadata"].get("labels") or {}).get(INSTANCE) == label
+                for (kind, _), each in (await self._view.of_endpoint(object_name(endpoint))).items()
+                if kind == POD and each["metadata"]["labels"].get(INSTANCE) == label
             ),
             key=lambda each: (each["metadata"].get("creationTimestamp") or "", each["metadata"]["name"]),
         )
@@ -150,13 +139,14 @@ class KubernetesTarget:
             self._view.drop((kind, name))
         return tuple(sorted(gone))
 
-    def _of_endpoint(self, found: Mapping[Key, Manifest], endpoint: str) -> dict[Key, Manifest]:
-        label = object_name(endpoint)
-        return {
-            key: each
-            for key, each in found.items()
-            if key[0] in KINDS and (each["metadata"].get("labels") or {}).get(ENDPOINT) == label
-        }
+
+def _deployments(found: Mapping[Key, Manifest]) -> dict[str, str]:
+    """What deployments are called, and their objects."""
+    return {
+        each["metadata"]["annotations"][DEPLOYMENT_NAME]: name
+        for (kind, name), each in found.items()
+        if kind == "Deployment"
+    }
 
 
 def _last_first(key: Key) -> tuple[int, str]:

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
 import re
 import shlex
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 
 from shared.adapters.local.builds import Say
+from shared.adapters.local.job_following import followed
+from shared.adapters.local.job_runner import LocalJobRunner
 from shared.adapters.local.statistics import fetch
 from shared.datasets.layout import FORMATS
 from shared.errors import Permanent
 from shared.paths import PATH_RULE, is_valid_path
-from shared.ports import ComponentRun, ReadFile
+from shared.ports import ComponentRun, JobPhase, JobReason, JobSpec, ReadFile
+from shared.ports.jobs import FILES_VARIABLE
 from shared.resources.data_profile import DataTable
 from shared.resources.monitor_request import DataFile, DataSet
 
 METRICS = "signal_metrics"
-MAX_PRINTED_BYTES = 16_384  # of what it prints, the end is told
+SCRIPT = "command.sh"
+ENDS_WITHIN_S = 5.0  # between SIGTERM and SIGKILL, when it takes too long
 MAX_FILES = 100  # that it writes
 _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 _BINDING = re.compile(r"\$\{\{\s*(inputs|outputs)\.([a-zA-Z0-9_]+)\s*\}\}")
 
 
 class ComponentProcess:
-    """One run of a component. `place` is an empty folder that is its own."""
+    """One run of a component, as the job of that name. `place` is an empty folder that is its own."""
 
-    def __init__(self, run: ComponentRun, place: Path, timeout_s: float) -> None:
+    def __init__(self, run: ComponentRun, place: Path, jobs: LocalJobRunner, job: str, timeout_s: float) -> None:
         self._run, self._place, self._timeout_s = run, place, timeout_s
+        self._jobs, self._job = jobs, job
         self._paths: dict[str, Path] = {}  # of inputs that are data
 
     async def prepare(
@@ -61,7 +62,7 @@ class ComponentProcess:
         python = Path(self._run.environment) / "bin" / "python"
         if not python.exists():
             raise Permanent("the environment is not on this machine any more; build it: `slipway environment build`")
-        await self._to_its_end(["/bin/sh", "-c", self._command(written)], python.parent, say)
+        await self._to_its_end(self._command(written), python.parent, say)
         found = [path for path in sorted(written.rglob("*")) if path.is_file() and path.suffix.lower() in FORMATS]
         if not found or len(found) > MAX_FILES:
             ends = ", ".join(FORMATS)
@@ -82,41 +83,23 @@ class ComponentProcess:
 
         return _BINDING.sub(put, _OPTIONAL.sub(kept, self._run.command))
 
-    async def _to_its_end(self, command: list[str], commands: Path, say: Say) -> None:
+    async def _to_its_end(self, command: str, commands: Path, say: Say) -> None:
         folder = _inside(self._place / "code", self._run.code) if self._run.code else self._place / "code"
         folder.mkdir(parents=True, exist_ok=True)
         own = {"PATH": f"{commands}:/usr/local/bin:/usr/bin:/bin", "HOME": str(self._place), "LANG": "C.UTF-8"}
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=folder,
-            env={**self._run.variables, **own},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
+        spec = JobSpec(
+            self._job,
+            ("/bin/sh", f"$({FILES_VARIABLE})/{SCRIPT}"),
+            environ={**self._run.variables, **own},
+            files={SCRIPT: f"cd {shlex.quote(str(folder))} || exit\n{command}\n".encode()},
+            timeout_s=self._timeout_s,
+            stop_timeout_s=ENDS_WITHIN_S,
         )
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                printed = await _read_end(process)
-        except TimeoutError as error:
-            raise Permanent(f"the component did not end within {self._timeout_s:.0f} s") from error
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # with all that it started
-            await process.wait()
-        say(printed)
-        if process.returncode:
-            raise Permanent(f"the component ended with {process.returncode}: {printed[-2000:]}")
-
-
-async def _read_end(process: asyncio.subprocess.Process) -> str:
-    """Wait for it; comes out the end of what it printed."""
-    assert process.stdout is not None
-    kept = b""
-    while chunk := await process.stdout.read(65_536):
-        kept = (kept + chunk)[-MAX_PRINTED_BYTES:]
-    await process.wait()
-    return kept.decode(errors="replace").strip()
+        ended = await followed(self._jobs, spec, say)
+        if ended.reason is JobReason.DEADLINE_EXCEEDED:
+            raise Permanent(f"the component did not end within {self._timeout_s:.0f} s")
+        if ended.phase is not JobPhase.SUCCEEDED:
+            raise Permanent(f"the component failed: {ended.message}: {ended.log.strip()[-2000:]}")
 
 
 async def _put(path: str, sha256: str, read_file: ReadFile, folder: Path) -> None:

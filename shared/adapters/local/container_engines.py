@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +86,9 @@ class ContainerEngine:
 
 
 def run_folder(work: Path) -> Path:
-    """What podman and buildah need only while they run; podman takes no path of more than 50 characters for it."""
-    return Path(tempfile.gettempdir()) / f"slipway-{work.name.rpartition('-')[2]}"
+    """What podman and buildah need only while they run, in the system's temporary folder, not this process's: podman
+    takes no path of more than 50 characters for it."""
+    return Path(os.environ.get("TMPDIR") or "/tmp") / f"slipway-{work.name.rpartition('-')[2]}"  # noqa: S108
 
 
 def find_engine(choice: EngineChoice, environ: Mapping[str, str] | None = None) -> ContainerEngine | None:

@@ -20,6 +20,7 @@ from shared.resources.monitor_request import DataFile, DataSet, SignalRequest
 from shared.resources.monitor_result import MonitorResult
 
 WORKER = "shared.monitoring.worker"
+JOBS = "jobs"
 
 
 class LocalMonitorRunner:
@@ -31,7 +32,7 @@ class LocalMonitorRunner:
         self._collected = collected.resolve()
         self._timeout_s = timeout_s
         self._builds = LocalBuilds(self._folder)
-        self._jobs = LocalJobRunner(self._folder / "jobs")
+        self._jobs = LocalJobRunner(self._folder / JOBS)
         self._profiler = LocalDataProfiler(folder / "profiles", timeout_s)
 
     async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
@@ -49,6 +50,8 @@ class LocalMonitorRunner:
         """See MonitorRunner."""
         await self._builds.cancel(monitor_run_id)
         await self._jobs.remove(monitor_run_id)
+        for left in (self._folder / JOBS).glob(f"{monitor_run_id}.*"):  # its components
+            await self._jobs.remove(left.name)
         tidy(self._folder, monitor_run_id)
 
     async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
@@ -58,26 +61,28 @@ class LocalMonitorRunner:
     async def _run(self, asked: MonitorRunRequest, say: Say) -> Made:
         with work_folder(self._folder, asked.request.run_id) as work:
             request = asked.request.model_copy(deep=True)
-            for signal in request.signals:
+            for number, signal in enumerate(request.signals):
                 for data in data_sets(signal):
                     as_rows = data is not signal.reference or signal.name in asked.reading_rows
                     await self._give_files(asked, data, work, as_rows=as_rows)
                     say(f"{signal.name}: {_told(data)}")
                 if signal.name in asked.components:
-                    await self._run_component(asked, signal, work, say)
+                    await self._run_component(asked, signal, work, f"{asked.request.run_id}.{number}", say)
             (work / "request.json").write_text(request.model_dump_json())
             paths = [work / "request.json", work / "result.json"]
             await calculate(self._jobs, asked.request.run_id, WORKER, paths, self._timeout_s, {})
             say("calculated")
             return Made((work / "result.json").read_text(), 0)
 
-    async def _run_component(self, asked: MonitorRunRequest, signal: SignalRequest, work: Path, say: Say) -> None:
+    async def _run_component(
+        self, asked: MonitorRunRequest, signal: SignalRequest, work: Path, job: str, say: Say
+    ) -> None:
         """What it wrote becomes the signal's data; a component that fails makes its signal fail, and no other."""
         place = Path(tempfile.mkdtemp(prefix="component-", dir=work))
         run, names = asked.components[signal.name], {name: one.label for name, one in signal.inputs.items()}
         tables = {name: asked.assets[label].table for name, label in names.items() if label in asked.assets}
         try:
-            process = ComponentProcess(run, place, self._timeout_s)
+            process = ComponentProcess(run, place, self._jobs, job, self._timeout_s)
             await process.prepare(asked.read_file, signal.inputs, tables)
             say(f"{signal.name}: running {run.command[:200]}")
             signal.production.files = await process.metrics(say)

@@ -17,10 +17,11 @@ from shared.deployment_targets.kubernetes.workload import (
     PORT,
     container_of,
     digest_of,
+    probe,
     server_environment,
 )
 from shared.errors import Invalid, NotSupported
-from shared.ports import ContainerDesired, DesiredDeployment, DesiredEndpoint, ProbeTiming
+from shared.ports import ContainerDesired, DesiredDeployment, DesiredEndpoint
 from shared.resources.aci_compute import AciCompute
 
 Group = dict[str, Any]
@@ -118,8 +119,8 @@ def _container(
         "ports": [{"protocol": "TCP", "port": PORT}],
         "environmentVariables": [{"name": name, "value": value} for name, value in sorted(environ.items())],
         "resources": {"requests": requests, "limits": limits},
-        "livenessProbe": _probe(container.liveness, "live"),
-        "readinessProbe": _probe(container.readiness, "ready"),
+        "livenessProbe": probe(container.liveness, "live", PORT, "http"),
+        "readinessProbe": probe(container.readiness, "ready", PORT, "http"),
         "volumeMounts": [{"name": "keys", "mountPath": KEYS_PATH, "readOnly": True}] if endpoint.keys else [],
     }
 
@@ -131,17 +132,6 @@ def _asked(said: Any, name: str, otherwise: float, unit: int = 1) -> float:
     if (found := amount(said[name])) is None:
         raise Invalid(f"{said[name][:80]!r} is no amount of {name}", remedy="write it as Kubernetes does: 500m, 2Gi")
     return math.ceil(float(found) / unit * 10) / 10
-
-
-def _probe(timing: ProbeTiming, state: str) -> dict[str, Any]:
-    return {
-        "httpGet": {"path": f"/v2/health/{state}", "port": PORT, "scheme": "http"},
-        "initialDelaySeconds": timing.initial_delay_s,
-        "periodSeconds": timing.period_s,
-        "timeoutSeconds": timing.timeout_s,
-        "successThreshold": timing.success_threshold if state == "ready" else 1,
-        "failureThreshold": timing.failure_threshold,
-    }
 
 
 def _volumes(endpoint: DesiredEndpoint) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -28,7 +28,7 @@ def differences(rendered: Any, live: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _differences(wanted: Any, live: Any, pointer: str, *, is_amount: bool) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(wanted, Mapping) and isinstance(live, Mapping):
+    if isinstance(wanted, dict) and isinstance(live, dict):
         for key, value in wanted.items():
             place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
             there = live.get(key, _ABSENT)
@@ -45,7 +45,7 @@ def _differences(wanted: Any, live: Any, pointer: str, *, is_amount: bool) -> It
 
 def _list_differences(wanted: list[Any], live: list[Any], pointer: str, *, is_amount: bool) -> Iterator[Any]:
     if pointer.rpartition("/")[2] in _BY_NAME and all("name" in each for each in wanted):
-        by_name = {each.get("name"): (index, each) for index, each in enumerate(live) if isinstance(each, Mapping)}
+        by_name = {each.get("name"): (index, each) for index, each in enumerate(live) if isinstance(each, dict)}
         for item in wanted:
             index, there = by_name.get(item["name"], (None, None))
             place = f"{pointer}/{item['name'] if index is None else index}"

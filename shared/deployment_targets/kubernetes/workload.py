@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.deployment_targets.kubernetes.code import CODE_PATH, code_volume
+from shared.deployment_targets.kubernetes.comparison import amount
 from shared.deployment_targets.kubernetes.names import DIGEST, INSTANCE, Manifest, metadata, object_name
 from shared.errors import Fault, Invalid
 from shared.ports import ContainerDesired, DesiredDeployment, DesiredEndpoint, ProbeTiming
@@ -140,9 +141,9 @@ def _container(
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
         "env": _environment(one, endpoint),
         "resources": _resources(container, cluster),
-        "startupProbe": _probe(ProbeTiming(0, 5, 2, 1, START_LIMIT_S // 5), "live"),
-        "livenessProbe": _probe(container.liveness, "live"),
-        "readinessProbe": _probe(container.readiness, "ready"),
+        "startupProbe": probe(ProbeTiming(0, 5, 2, 1, START_LIMIT_S // 5), "live", PORT_NAME, "HTTP"),
+        "livenessProbe": probe(container.liveness, "live", PORT_NAME, "HTTP"),
+        "readinessProbe": probe(container.readiness, "ready", PORT_NAME, "HTTP"),
         "lifecycle": {"preStop": {"sleep": {"seconds": DEREGISTER_S}}},
         "securityContext": container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -187,7 +188,25 @@ def _resources(container: ContainerDesired, cluster: Cluster) -> dict[str, Any]:
     for name, most in limits.items():  # the API server refuses a request above its limit; what was not asked for yields
         if name in requests and name not in container.requests and name not in kind.requests:
             requests[name] = most
+    for name in requests:  # such as GPUs: what can't be shared has the same limit
+        if "/" in name:
+            limits.setdefault(name, requests[name])
+    _check_amounts(requests, limits)
     return {"requests": dict(sorted(requests.items())), **({"limits": dict(sorted(limits.items()))} if limits else {})}
+
+
+def _check_amounts(requests: Mapping[str, str], limits: Mapping[str, str]) -> None:
+    """Raises Invalid for what is no Kubernetes quantity, and for a request above its limit."""
+    faults = []
+    for name, said in (*requests.items(), *limits.items()):
+        place = f"/resources/requests/{name[:80].replace('/', '~1')}"
+        value, most = amount(said), amount(limits.get(name, said))
+        if value is None or most is None:
+            faults.append(Fault(f"{said[:40]!r} is no amount of {name[:80]}", place, allowed="500m, 2, 1.5Gi"))
+        elif value > most:
+            faults.append(Fault(f"more {name[:80]} is requested than its limit", place, allowed=limits[name][:40]))
+    if faults:
+        raise Invalid("no container can have these resources", faults=tuple(faults))
 
 
 def _instance_type(container: ContainerDesired, cluster: Cluster) -> InstanceType:
@@ -203,10 +222,11 @@ def _instance_type(container: ContainerDesired, cluster: Cluster) -> InstanceTyp
     return cluster.instance_types[name]
 
 
-def _probe(timing: ProbeTiming, state: str) -> dict[str, Any]:
-    """By the Open Inference Protocol's health routes. For liveness Kubernetes takes a successThreshold of 1 only."""
+def probe(timing: ProbeTiming, state: str, port: str | int, scheme: str) -> dict[str, Any]:
+    """By the Open Inference Protocol's health routes (`state` is live or ready). For liveness Kubernetes takes a
+    successThreshold of 1 only."""
     return {
-        "httpGet": {"path": f"/v2/health/{state}", "port": PORT_NAME, "scheme": "HTTP"},
+        "httpGet": {"path": f"/v2/health/{state}", "port": port, "scheme": scheme},
         "initialDelaySeconds": timing.initial_delay_s,
         "periodSeconds": timing.period_s,
         "timeoutSeconds": timing.timeout_s,

@@ -20,6 +20,7 @@ from shared.deployment_targets.kubernetes.render import KINDS, rendered
 from shared.deployment_targets.kubernetes.route import MAX_RULES, duration, uri_of
 from shared.errors import Invalid, NotSupported
 from tests.unit.kubernetes import samples
+from tests.unit.kubernetes.pod_security import violations
 from tests.unit.kubernetes.rules import broken
 from tests.unit.kubernetes.samples import cluster, deployment, endpoint, everything
 
@@ -76,17 +77,36 @@ def test_rules_that_schemas_miss_are_kept_and_every_kind_is_there() -> None:
 def test_pods_satisfy_pod_securitys_restricted_with_a_read_only_root() -> None:
     for each in by_kind(rendered(everything(), cluster(), samples.CODE))["Deployment"]:
         pod = each["spec"]["template"]["spec"]
-        (container,) = pod["containers"]
-        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert violations(pod) == []
         assert pod["securityContext"]["runAsUser"] > 0
-        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        }
         assert pod["automountServiceAccountToken"] is False
-        assert not {"hostPath"} & {key for volume in pod["volumes"] for key in volume}
+
+
+BREAKS: dict[str, dict[str, Any]] = {
+    "hostPID": {"hostPID": True},
+    "volume hostPath": {"volumes": [{"name": "x", "hostPath": {"path": "/"}}]},
+    "sysctl kernel.x": {"securityContext": {"sysctls": [{"name": "kernel.x"}]}},
+    "runAsUser 0": {"securityContext": {"runAsUser": 0}},
+    "AppArmor": {"securityContext": {"appArmorProfile": {"type": "Unconfined"}}},
+    "SELinux type": {"securityContext": {"seLinuxOptions": {"type": "spc_t"}}},
+    "runAsNonRoot": {"securityContext": {"runAsNonRoot": False}},
+    "seccomp": {"securityContext": {"seccompProfile": {"type": "Unconfined"}}},
+    "privileged": {"initContainers": [{"securityContext": {"privileged": True}}]},
+    "allowPrivilegeEscalation": {"containers": [{}]},
+    "capabilities that stay": {"containers": [{"securityContext": {"capabilities": {"drop": ["CHOWN"]}}}]},
+    "capabilities that are added": {"containers": [{"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}]},
+    "procMount": {"containers": [{"securityContext": {"procMount": "Unmasked"}}]},
+    "a root file system that can be written to": {"containers": [{}]},
+    "a port of the host": {"containers": [{"ports": [{"hostPort": 80}]}]},
+    "a probe of another host": {"containers": [{"livenessProbe": {"httpGet": {"host": "x"}}}]},
+    "a hook to another host": {"containers": [{"lifecycle": {"preStop": {"tcpSocket": {"host": "x"}}}}]},
+}
+
+
+@pytest.mark.parametrize("control", list(BREAKS))
+def test_each_control_of_pod_security_is_looked_at(control: str) -> None:
+    workload, *_ = by_kind(rendered(everything(), cluster(), samples.CODE))["Deployment"]
+    assert control in violations({**workload["spec"]["template"]["spec"], **BREAKS[control]})
 
 
 def test_traffic_goes_by_weight_by_header_and_in_copies() -> None:
