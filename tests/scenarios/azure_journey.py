@@ -17,10 +17,10 @@ from tests.scenarios.local_host import ROOT, wait_until
 from tests.scenarios.rest import create_upload, document, get, register, send
 
 ROWS = 120
-WITHIN_S = 150.0
+SAMPLE = json.dumps({"data": [[0.04, 0.05, 0.06, 0.02, -0.04, -0.03, -0.04, 0, 0.02, -0.02]]})
+WITHIN_S = 240.0
 SCHEMA = "$schema: https://azuremlschemas.azureedge.net/latest/"
 FILES = {
-    "environment.yml": f"{SCHEMA}environment.schema.json\nname: serve\nimage: mcr.example/base:1\npip: [alpha]\n",
     "endpoint.yml": f"{SCHEMA}kubernetesOnlineEndpoint.schema.json\nname: live\ncompute: azureml:k8s\n"
     "auth_mode: key\ntraffic: {blue: 100}\n",
     "blue.yml": f"{SCHEMA}kubernetesOnlineDeployment.schema.json\nname: blue\ntype: kubernetes\nendpoint_name: live\n"
@@ -66,13 +66,30 @@ async def upload_and_register(azure: AzureFleet, http: aiohttp.ClientSession) ->
     return found
 
 
-async def declare(http: aiohttp.ClientSession) -> None:
-    """Apply the environment, endpoint, deployment, data and monitor."""
+async def declare(http: aiohttp.ClientSession, packages: str) -> None:
+    """Apply the environment with these packages, endpoint, deployment, data and monitor."""
     lines = "".join(json.dumps(row) + "\n" for row in rows(0.0))
-    files = [{"path": path, "text": text} for path, text in {**FILES, "baseline.jsonl": lines}.items()]
+    environment = f"{SCHEMA}environment.schema.json\nname: serve\nimage: mcr.example/base:1\npip: [{packages}]\n"
+    given = {**FILES, "environment.yml": environment, "baseline.jsonl": lines}
+    files = [{"path": path, "text": text} for path, text in given.items()]
     body = {"files": files, "provenance": {"source": "models"}}
     applied = await persistently(lambda: posted(http, "/api/apply", body, 200))
     assert {file["result"] for file in applied["files"]} <= {"created", "unchanged"}, applied
+
+
+async def profiled(http: aiohttp.ClientSession) -> dict[str, Any]:
+    """The profile of the model, measured in a job, when it has ended."""
+
+    async def built() -> bool:
+        found = await persistently(lambda: get(http, "/api/environments/serve/versions/1"))
+        return str(found["phase"]) == "Succeeded"
+
+    await wait_until(built, WITHIN_S, "the environment is built", poll_s=0.5)
+    body = {"environment": "serve", "target_rps": 20, "p99_ms": 200, "sample": SAMPLE}
+    path = "/api/models/diabetes/versions/1/profile"
+    asked = await persistently(lambda: posted(http, path, body, 202))
+    path = f"/api/profiles/{asked['profile_id']}"
+    return await ended(lambda: get(http, path), "the model is profiled", under_way={"NotStarted", "Running"})
 
 
 async def deployed(azure: AzureFleet, http: aiohttp.ClientSession) -> str:
