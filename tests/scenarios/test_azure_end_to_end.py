@@ -137,6 +137,8 @@ async def test_the_whole_way_of_a_model_and_its_profile_with_many_faults(tmp_pat
         async with azure.fleet.client() as http:
             runs = await journey(azure, http, packages=SERVER, with_profile=True)
         await check_events(receiver, runs)
+        profiled = {each["id"] for each in receiver.accepted if each["eventType"] == "Slipway.ModelProfiled"}
+        assert len(profiled) == 1
         check_tokens(azure)
         check_secrets(azure, receiver)
         print(azure.met())
