@@ -108,6 +108,16 @@ class Settings(Document):
     container_registry_id: str = Field(
         default="", description="azure: ARM id of the container registry that builds and keeps images"
     )
+    job_image: str = Field(
+        default="",
+        description="azure: Slipway's image (infra/jobs) that profiles and monitors run in; empty: they are refused",
+    )
+    job_compute: str = Field(
+        default="", description="azure: the cluster of SLIPWAY_COMPUTES that jobs run on; empty: the default compute"
+    )
+    job_cpu: float = Field(default=1, gt=0, description="azure: CPUs of a job, requested and at most")
+    job_memory_gb: float = Field(default=4, gt=0, description="azure: GB of 2**30 bytes of memory of a job")
+    job_scratch_gb: float = Field(default=10, gt=0, description="azure: GB of 2**30 bytes of temporary files of a job")
     management_url: str = Field(
         default="https://management.azure.com",
         description="azure: Azure Resource Manager; sovereign clouds have another",

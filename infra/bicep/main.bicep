@@ -55,6 +55,9 @@ param openToCallers bool = false
 @description('Service accounts of endpoints whose pods act as the identity of models, each `slipway:NAME`.')
 param modelServiceAccounts array = []
 
+@description('Tag of the image slipway/jobs in the registry, which profiles and monitors run in (infra/jobs); empty: they are refused.')
+param jobImageTag string = ''
+
 @description('ARM id of a container registry to use; empty: a new one.')
 param existingRegistryId string = ''
 
@@ -85,6 +88,7 @@ var prefix = 'slipway-${environmentName}'
 var tags = { 'azd-env-name': environmentName, application: 'slipway' }
 var isNewNetwork = isPrivate && empty(existingNetwork)
 var registryId = empty(existingRegistryId) ? registry.outputs.id : existingRegistryId
+var registryServer = '${last(split(registryId, '/'))}${environment().suffixes.acrLoginServer}'
 var vaultName = empty(existingVaultName) ? vault.outputs.name : existingVaultName
 var subnets = isNewNetwork ? network.outputs.subnets : union({ network: '', functions: '', endpoints: '', cluster: '' }, existingNetwork)
 var clusterId = cluster == 'new' ? kubernetes.outputs.id : existingClusterId
@@ -96,6 +100,7 @@ var compute = {
   namespace: 'slipway'
   open_to_callers: openToCallers
   workload_identity_client_id: identities.outputs.modelsClientId
+  collect_url: '${storage.outputs.blobUrl}/collected'
 }
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -248,6 +253,16 @@ module workloadIdentity 'modules/workload-identity.bicep' = if (cluster == 'new'
   }
 }
 
+module jobIdentity 'modules/workload-identity.bicep' = if (cluster == 'new') {
+  scope: group
+  name: 'job-identity'
+  params: {
+    identityName: identities.outputs.jobsName
+    issuerUrl: kubernetes.outputs.issuerUrl
+    serviceAccounts: ['slipway:slipway-jobs']
+  }
+}
+
 module hub 'modules/iot-hub.bicep' = if (iotHub) {
   scope: group
   name: 'iot-hub'
@@ -263,6 +278,7 @@ module roles 'modules/roles.bicep' = {
     clusterIdentityId: identities.outputs.clusterPrincipalId
     kubeletId: identities.outputs.kubeletPrincipalId
     modelsId: identities.outputs.modelsPrincipalId
+    jobsId: identities.outputs.jobsPrincipalId
     names: {
       kubelet: last(split(identities.outputs.kubeletId, '/'))
       storage: storage.outputs.name
@@ -274,6 +290,7 @@ module roles 'modules/roles.bicep' = {
       registry: empty(existingRegistryId) ? registry.outputs.name : ''
       cluster: cluster == 'new' ? kubernetes.outputs.name : ''
       network: isNewNetwork && cluster == 'new' ? last(split(subnets.network, '/')) : ''
+      hub: iotHub ? hub.outputs.name : ''
     }
   }
 }
@@ -294,6 +311,7 @@ module appSettings 'modules/settings.bicep' = {
     registryId: registryId
     computes: cluster == 'none' ? [] : [union(compute, empty(endpointDomain) ? {} : gateway)]
     defaultCompute: cluster == 'none' ? '' : 'aks'
+    jobImage: empty(jobImageTag) || cluster == 'none' ? '' : '${registryServer}/slipway/jobs:${jobImageTag}'
     queueBatchSize: chosen.functions.queueBatchSize
     overrides: settings
     secretNames: secretSettings
@@ -428,3 +446,6 @@ output SLIPWAY_CLUSTER_ID string = cluster == 'none' ? '' : clusterId
 
 @description('Object id of the identity of the control plane, for its rights in the cluster.')
 output SLIPWAY_CONTROL_PLANE_PRINCIPAL_ID string = identities.outputs.controlPlanePrincipalId
+
+@description('Client id of the identity of jobs, for their service account in the cluster.')
+output SLIPWAY_JOBS_CLIENT_ID string = identities.outputs.jobsClientId

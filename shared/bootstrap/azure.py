@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from shared.adapters.azure.aci_groups import group_targets
 from shared.adapters.azure.acr_images import AcrImageBuilder
@@ -25,8 +26,10 @@ from shared.adapters.azure.upload_area import AzureUploadArea
 from shared.adapters.azure.work_queue import open_work_queue
 from shared.adapters.local.clock import SystemClock
 from shared.bootstrap.assembly import Adapters, assemble
+from shared.bootstrap.jobs import profiler_and_monitors
 from shared.bootstrap.openers import targets
 from shared.bootstrap.plane import ControlPlane
+from shared.ports import ModelProfiler, MonitorRunner
 from shared.settings import Settings
 
 
@@ -38,22 +41,28 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     arm = settings.management_url.rstrip("/")
     scope = f"{arm}/.default"
     runs = AcrRuns(settings.container_registry_id, credential, arm, index_url=settings.package_index_url, scope=scope)
+    artifacts = AzureArtifactStore(blobs, clock)
+
+    def aks(cluster: str) -> AksLogins:
+        return AksLogins(cluster, credential, arm, scope=scope)
+
+    profiler, monitors = _measuring(settings, artifacts, aks)
     adapters = Adapters(
         open_cosmos_store(settings.cosmos_endpoint, settings.cosmos_database, credential),
         AzureUploadArea(blobs, clock),
-        AzureArtifactStore(blobs, clock),
+        artifacts,
         open_work_queue(settings.queue_account_url, settings.work_queue, credential),
         open_event_publisher(settings.eventgrid_endpoint, credential, settings.eventgrid_input_schema),
         AzureEventSubscriptions(settings.eventgrid_topic_id, credential, arm, scope=scope),
         AcrTasksBuilder(runs),
         AcrImageBuilder(runs, settings.image_base),
-        NoProfiler(),
+        profiler,
         NoOptimizer(),
-        NoMonitorRunner(),
+        monitors,
         targets(
             settings,
             NoTarget(),
-            lambda cluster: AksLogins(cluster, credential, arm, scope=scope),
+            aks,
             lambda: EntraHubTokens(credential),
             group_targets(credential, arm, scope),
         ),
@@ -61,3 +70,12 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         clock,
     )
     return assemble(settings, adapters)
+
+
+def _measuring(
+    settings: Settings, artifacts: AzureArtifactStore, aks: Callable[[str], AksLogins]
+) -> tuple[ModelProfiler, MonitorRunner]:
+    """A function has neither the time nor the memory for it: jobs have, where there is an image for them."""
+    if not settings.job_image:
+        return NoProfiler(), NoMonitorRunner()
+    return profiler_and_monitors(settings, artifacts, aks)

@@ -31,6 +31,7 @@ from shared.resources.notification import NotifierDeclaration
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from shared.adapters.kubernetes.objects import Connection
     from shared.adapters.registry.client import DistributionRegistry
 
 
@@ -141,18 +142,24 @@ def _group_target(compute: AciCompute, aci: Callable[[AciCompute], DeploymentTar
 
 
 def _cluster_target(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> DeploymentTarget:
+    connection = cluster_connection(compute, aks)
+    from shared.adapters.kubernetes.target import KubernetesTarget
+
+    return KubernetesTarget(compute, connection)
+
+
+def cluster_connection(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> Connection:
+    """Clients of the cluster. Raises NotSupported where none can be had."""
     if find_spec("lightkube") is None:
         remedy = "install the extra `kubernetes` where Slipway runs"
         raise NotSupported(f"{compute.name}: no client for clusters is installed", remedy=remedy)
     from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
-    from shared.adapters.kubernetes.target import KubernetesTarget
 
     if isinstance(compute, KubernetesCompute):
-        kubeconfig = KubeconfigConnection(compute.kubeconfig, compute.context, compute.namespace)
-        return KubernetesTarget(compute, kubeconfig)
+        return KubeconfigConnection(compute.kubeconfig, compute.context, compute.namespace)
     if aks is None:
         raise NotSupported(
             f"{compute.name} is reached by an identity on Azure",
             remedy="use `type: kubernetes` with a kubeconfig on this machine",
         )
-    return KubernetesTarget(compute, LoginConnection(aks(compute.resource_id), compute.namespace))
+    return LoginConnection(aks(compute.resource_id), compute.namespace)

@@ -8,7 +8,8 @@ from shared.events import types
 from shared.ports import ProfileProgress, ProfileRequest
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.environment import KIND as ENVIRONMENT
-from shared.resources.environment_build import EnvironmentVersionStatus
+from shared.resources.environment_build import KIND as BUILD
+from shared.resources.environment_build import EnvironmentBuildSpec, EnvironmentRecipe, EnvironmentVersionStatus
 from shared.resources.patches import ModelPatch
 from shared.resources.profile import PROFILE_TERMINAL, PROFILE_TRANSITIONS, ProfileResult, ProfileState
 from shared.resources.profile_job import ProfileSpec, ProfileStatus
@@ -48,8 +49,15 @@ async def _advance(profile_id: str, spec: ProfileSpec, status: ProfileStatus, de
     environment = EnvironmentVersionStatus.model_validate(found.status)
     packages = tuple(one.partition("==")[0] for one in environment.packages)
     timeout_s = deps.settings.profile_timeout_s
-    request = ProfileRequest(profile_id, spec, environment.location, packages, deps.artifacts.read, timeout_s)
+    recipe = await _recipe(environment.identity, deps)
+    location, read_file = environment.location, deps.artifacts.read
+    request = ProfileRequest(profile_id, spec, location, packages, read_file, timeout_s, recipe)
     return await deps.profiler.advance(request, status.run_id)
+
+
+async def _recipe(identity: str, deps: Deps) -> EnvironmentRecipe | None:
+    built = await deps.store.read(ResourceKey(BUILD, identity)) if identity else None
+    return EnvironmentBuildSpec.model_validate(built.spec).recipe if built else None
 
 
 async def _ended(spec: ProfileSpec, status: ProfileStatus, result: ProfileResult, deps: Deps, cause: Cause) -> Outcome:

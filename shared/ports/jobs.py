@@ -18,7 +18,7 @@ RESULT_VARIABLE = "SLIPWAY_JOB_RESULT"  # in a job's environment: the path that 
 MAX_RESULT_BYTES = 4095  # what every runner can give back: Kubernetes cuts a termination message at 4096
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # RFC 1123 subdomain, as Secrets of Kubernetes
+_OBJECT = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # RFC 1123 subdomain, as Kubernetes names its objects
 _KEY = re.compile(r"(?!\.\.?$)[-._a-zA-Z0-9]{1,253}")
 _FILE = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9._]{0,199}")
 
@@ -76,6 +76,7 @@ class JobLimits:
 
     cpu: float | None = None  # CPUs; 0.5 is half of one. Whole ones on this machine, rounded up
     memory_bytes: int | None = None
+    scratch_bytes: int | None = None  # of temporary files. On this machine: what its disk has
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class JobSpec:
     secrets: Mapping[str, SecretReference] = field(default_factory=dict)  # variable -> where its value is
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # name -> content, in FILES_VARIABLE
     limits: JobLimits = JobLimits()
+    identity: str = ""  # the service account that it acts as; "": none, and it gets tokens of nobody
     timeout_s: float = 3600.0  # between the program's start and SIGTERM
     stop_timeout_s: float = 30.0  # between SIGTERM and SIGKILL, to it and all it started
     max_result_bytes: int = MAX_RESULT_BYTES
@@ -102,9 +104,10 @@ class JobSpec:
             *(
                 Fault("no name or key of a secret", f"/secrets/{name[:80]}")
                 for name, one in self.secrets.items()
-                if not (_SECRET.fullmatch(one.name) and _KEY.fullmatch(one.key))
+                if not (_OBJECT.fullmatch(one.name) and _KEY.fullmatch(one.key))
             ),
             *_wrong_of_limits(self),
+            *([Fault("no name of a service account", "/identity")] if self._has_wrong_identity else []),
         ]
         if any("\0" in part for part in (*self.command, self.image)):
             wrong.append(Fault("it holds a NUL", "/command"))
@@ -114,13 +117,18 @@ class JobSpec:
             raise Invalid(f"the job {self.name[:80]!r} can't be", faults=tuple(wrong))
 
     @property
+    def _has_wrong_identity(self) -> bool:
+        return self.identity != "" and not _OBJECT.fullmatch(self.identity)
+
+    @property
     def digest(self) -> str:
         """The same for what is the same job: 16 hexadecimal digits."""
         said = [
             *(self.name, self.command, self.image, sorted(self.environ.items())),
             sorted((name, one.name, one.key) for name, one in self.secrets.items()),
             sorted((name, hashlib.sha256(content).hexdigest()) for name, content in self.files.items()),
-            *(self.limits.cpu, self.limits.memory_bytes, self.timeout_s, self.stop_timeout_s, self.max_result_bytes),
+            *(self.limits.cpu, self.limits.memory_bytes, self.limits.scratch_bytes, self.identity),
+            *(self.timeout_s, self.stop_timeout_s, self.max_result_bytes),
         ]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
@@ -137,6 +145,7 @@ def _wrong_of_limits(spec: JobSpec) -> list[Fault]:
     amounts = {
         "/limits/cpu": spec.limits.cpu,
         "/limits/memory_bytes": spec.limits.memory_bytes,
+        "/limits/scratch_bytes": spec.limits.scratch_bytes,
         "/timeout_s": spec.timeout_s,
         "/stop_timeout_s": spec.stop_timeout_s,
         "/max_result_bytes": spec.max_result_bytes,

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.profile import ProfileResult
 from shared.resources.profile_job import ProfileSpec
 
@@ -20,6 +21,7 @@ class ProfileRequest:
     packages: tuple[str, ...]  # names of the packages it has
     read_file: Callable[[str], AsyncIterator[bytes]]  # the content of a file, by its SHA-256
     timeout_s: float  # how long all of it may take
+    recipe: EnvironmentRecipe | None = None  # what the environment is made of; None where that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class ProfileProgress:
 
 
 class ModelProfiler(Protocol):
-    """Measures what a model's server needs: by processes of this machine, later by Kubernetes Jobs."""
+    """Measures what a model's server needs: by processes of this machine, or in a job of a cluster."""
 
     async def advance(self, request: ProfileRequest, run_id: str) -> ProfileProgress:
         """Begin it, or look at the one under way or done; one that died goes on from what it had measured. Raises

@@ -61,6 +61,11 @@ class _Cluster(Document):
     workload_identity_client_id: str = Field(
         default="", pattern=r"^([0-9a-fA-F-]{36})?$", description="managed identity the containers act as"
     )
+    collect_url: str = Field(
+        default="",
+        pattern=r"^(https://[^?#]+)?$",
+        description="a container of Blob Storage that deployments collect to that name no place; empty: they do not",
+    )
     allow_https_egress: bool = Field(default=False, description="whether containers may call port 443 anywhere")
     instance_types: dict[str, InstanceType] = Field(default_factory=dict, description="by name")
     default_requests: dict[Qualified, Quantity] = Field(

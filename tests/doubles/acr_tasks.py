@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +44,7 @@ class AcrDouble:
     takes_token: Callable[[str], bool] = TOKEN.__eq__
     runs: dict[str, Run] = field(default_factory=dict)
     uploads: dict[str, bytes] = field(default_factory=dict)
+    others: dict[str, Callable[[web.Request], Awaitable[web.Response]]] = field(default_factory=dict)  # POST, by path
 
     def routes(self, app: web.Application) -> None:
         app.router.add_post(f"{REGISTRY_ID}/listBuildSourceUploadUrl", self._upload_url)
@@ -53,6 +54,7 @@ class AcrDouble:
         app.router.add_post(f"{REGISTRY_ID}/runs/{{id}}/listLogSasUrl", self._log_url)
         app.router.add_put("/blobs/{name}", self._put)
         app.router.add_get("/logs/{id}", self._log)
+        app.router.add_post("/{other:.*}", self._other)
 
     @web.middleware
     async def checks(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -60,7 +62,7 @@ class AcrDouble:
         if request.path.startswith(("/blobs/", "/logs/")):  # a SAS, and nobody sends a token there
             if request.query.get("sig") != "sas" or "Authorization" in request.headers:
                 return web.Response(status=403)
-        elif request.path.startswith(REGISTRY_ID) and not self.takes_token(
+        elif (request.path.startswith(REGISTRY_ID) or request.path in self.others) and not self.takes_token(
             request.headers.get("Authorization", "").removeprefix("Bearer ")
         ):
             return web.Response(status=401)
@@ -108,6 +110,10 @@ class AcrDouble:
     async def _log_url(self, request: web.Request) -> web.Response:
         return web.json_response({"logLink": f"{self.url}/logs/{request.match_info['id']}?sig=sas"})
 
+    async def _other(self, request: web.Request) -> web.Response:
+        known = self.others.get(request.path)
+        return await known(request) if known else web.Response(status=404)
+
     async def _log(self, request: web.Request) -> web.Response:
         run = self.runs[request.match_info["id"]]
         return web.Response(text=f"Step 1 : {run.files[run.asked['dockerFilePath']].splitlines()[0]}\n")
@@ -125,7 +131,7 @@ class AcrDouble:
 def _files(packed: bytes) -> dict[str, str]:
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         found = {member.name: tar.extractfile(member) for member in tar.getmembers()}
-        return {name: file.read().decode() for name, file in found.items() if file is not None}
+        return {name: file.read().decode(errors="replace") for name, file in found.items() if file is not None}
 
 
 @asynccontextmanager

@@ -21,10 +21,13 @@ NEVER_S = 1e6
 @dataclass
 class JobControllers:
     """Each `step` takes every Job and every pod of one a step on. Images that hold `missing` can't be pulled, those
-    that hold `pending` find no node."""
+    that hold `pending` find no node. `image_environ` is what images set, `identity_environ` what Microsoft Entra
+    Workload ID's webhook adds to pods that ask for it, with the client id that their service account names."""
 
     cluster: Cluster
     folder: Path
+    image_environ: dict[str, str] = field(default_factory=dict)
+    identity_environ: dict[str, str] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)  # Jobs and pods by uid
     ended: dict[str, float] = field(default_factory=dict)  # Jobs by uid
 
@@ -73,12 +76,7 @@ class JobControllers:
                 await self._delete(name)
             return self._end(one, "Failed", "DeadlineExceeded")
         if not pods:
-            name = ("pods", key[1], f"{key[2]}-{one.uid[-5:]}")
-            pod = self.cluster.put_pod(name, spec["template"], one.uid)
-            reference = {"apiVersion": "batch/v1", "kind": "Job", "name": key[2], "uid": one.uid}
-            pod.fields.update({"metadata": {"ownerReferences": [reference]}}, "kube-controller-manager")
-            one.status = {"active": 1}
-            return self.cluster.touch(one)
+            return self._make_pod(key, one, spec["template"])
         for name, pod in pods:
             await self._pod(name, pod)
             match pod.status.get("phase"):
@@ -87,6 +85,16 @@ class JobControllers:
                 case "Failed":
                     one.status = {"failed": 1}  # noted as ended at the next step
                     self.cluster.touch(one)
+
+    def _make_pod(self, key: Key, job: Stored, template: dict[str, Any]) -> None:
+        account = template["spec"].get("serviceAccountName")
+        if account and ("serviceaccounts", key[1], account) not in self.cluster.objects:
+            return  # as events say
+        pod = self.cluster.put_pod(("pods", key[1], f"{key[2]}-{job.uid[-5:]}"), template, job.uid)
+        reference = {"apiVersion": "batch/v1", "kind": "Job", "name": key[2], "uid": job.uid}
+        pod.fields.update({"metadata": {"ownerReferences": [reference]}}, "kube-controller-manager")
+        job.status = {"active": 1}
+        self.cluster.touch(job)
 
     def _end(self, one: Stored, kind: str, reason: str) -> None:
         self.ended[one.uid] = time.monotonic()
@@ -120,7 +128,7 @@ class JobControllers:
         if (files := self._files(key, spec)) is None:
             return _waits(pod, "ContainerCreating", "")  # MountVolume.SetUp failed, as events say
         try:
-            environ = self._environ(key, container)
+            environ = self._environ(key, container) | self._identity(key, pod.document())
         except LookupError as error:
             return _waits(pod, "CreateContainerConfigError", str(error.args[0]))
         command, limits = tuple(container["command"]), container["resources"].get("limits", {})
@@ -150,7 +158,7 @@ class JobControllers:
         return {}
 
     def _environ(self, key: Key, container: dict[str, Any]) -> dict[str, str]:
-        found = {}
+        found = dict(self.image_environ)
         for one in container["env"]:
             if "value" in one:
                 found[one["name"]] = one["value"].replace("$$", "$")
@@ -162,6 +170,13 @@ class JobControllers:
             found[one["name"]] = base64.b64decode(secret.document()["data"][wanted["key"]]).decode()
         del found[FILES_VARIABLE], found[RESULT_VARIABLE]  # where they are mounted is on this machine elsewhere
         return found
+
+    def _identity(self, key: Key, pod: dict[str, Any]) -> dict[str, str]:
+        if pod["metadata"]["labels"].get("azure.workload.identity/use") != "true":
+            return {}
+        account = self.cluster.objects["serviceaccounts", key[1], pod["spec"]["serviceAccountName"]].document()
+        client_id = account["metadata"]["annotations"]["azure.workload.identity/client-id"]
+        return {**self.identity_environ, "AZURE_CLIENT_ID": client_id}
 
     async def _look(self, key: Key, pod: Stored) -> None:
         seen = await self.kubelet.look(key[2])

@@ -12,8 +12,10 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from shared.adapters.azure import acr_runs, artifact_store, resource_store
+from shared.adapters.azure import acr_runs, artifact_store, collected_data, resource_store
 from shared.adapters.azure.cosmos_documents import CONTAINER
+from shared.adapters.kubernetes.objects import JOBS
+from shared.bootstrap.jobs import SERVICE_ACCOUNT
 from shared.deployment_targets.kubernetes.render import KINDS
 from shared.events.types import BLOB_CREATED, IMAGE_PUSHED
 from shared.ports import Container
@@ -99,7 +101,7 @@ def test_every_container_of_blobs_is_there() -> None:
         .of("variable")["deadLetters"]
         .value["deadLetterDestination"]["properties"]["blobContainerName"]
     }
-    assert containers == used | {dead_letters, "collected"}  # collected: by models in pods, which are not this code
+    assert containers == used | {dead_letters, collected_data.COLLECTED}
     rules = read_bicep(MODULES / "storage.bicep").of("resource")["lifecycle"].value["properties"]["policy"]["rules"]
     expiring = {prefix.rstrip("/") for rule in rules for prefix in rule["definition"]["filters"]["prefixMatch"]}
     assert expiring & used == set(), "a rule would delete the files of registered versions"
@@ -167,6 +169,8 @@ def test_the_cluster_is_described_as_the_code_reads_it() -> None:
     }
     said = {**given["compute"], **given["gateway"], "open_to_callers": True, "workload_identity_client_id": "a" * 36}
     said["host"] = "{endpoint}.models.example.com"
+    assert said["collect_url"] == f"'${{storage.outputs.blobUrl}}/{collected_data.COLLECTED}'"
+    said["collect_url"] = "https://account.blob.core.windows.net/collected"
     compute = AksCompute.model_validate({**said, **samples})
     gateway = next(each for each in kubernetes_documents() if each["kind"] == "Gateway")
     assert compute.gateway == GatewayReference(
@@ -185,9 +189,26 @@ def test_the_control_plane_may_apply_every_kind_in_its_namespace_and_no_other() 
     writing = [rule for rule in role["rules"] if "create" in rule["verbs"]]
     allowed = {(group, resource) for rule in writing for group in rule["apiGroups"] for resource in rule["resources"]}
     plural = {"NetworkPolicy": "networkpolicies"}
-    needed = {(version.rpartition("/")[0], plural.get(kind, f"{kind.lower()}s")) for kind, version in KINDS.items()}
+    needed = {
+        (version.rpartition("/")[0], plural.get(kind, f"{kind.lower()}s"))
+        for kind, version in {**KINDS, JOBS: "batch/v1"}.items()
+    }
     assert allowed == needed
     assert all("*" not in json.dumps(rule) for rule in role["rules"])
+
+
+def test_jobs_act_as_the_service_account_that_the_identity_is_federated_with() -> None:
+    (account,) = [each for each in kubernetes_documents() if each["kind"] == "ServiceAccount"]
+    assert account["metadata"]["name"] == SERVICE_ACCOUNT
+    module = read_bicep(BICEP / "main.bicep").of("module")["jobIdentity"].value["params"]
+    assert module["serviceAccounts"] == [f"{account['metadata']['namespace']}:{SERVICE_ACCOUNT}"]
+    assert module["identityName"] == "identities.outputs.jobsName"
+    given = {
+        (each.value["scope"], str(each.value["properties"]["roleDefinitionId"]).rpartition("ids.")[2].rstrip(")"))
+        for each in read_bicep(MODULES / "roles.bicep").of("resource").values()
+        if not each.existing and each.value["properties"].get("principalId") == "jobsId"
+    }
+    assert given == {(artifact_store.ARTIFACTS, "blobContributor"), (collected_data.COLLECTED, "blobReader")}
 
 
 def test_the_image_builder_may_do_what_the_code_asks_for_and_no_more() -> None:

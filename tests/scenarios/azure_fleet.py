@@ -1,5 +1,6 @@
 """Instances of the function app with the settings of Azure, as processes: Azurite for blobs and queues, the doubles of
-Cosmos DB, Event Grid and the identity's tokens, each over TLS behind a proxy that fails at a stated rate."""
+Cosmos DB, Event Grid, Resource Manager, a cluster and the identities' tokens, each over TLS behind a proxy that fails
+at a stated rate, but for the endpoint of the platform's own tokens."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ from tests.scenarios.fleet import Fleet, fleet_in
 
 DATABASE = "slipway"
 CLIENT_ID = "2c4f6a8e-0000-4000-8000-1a2b3c4d5e6f"
-CONTAINERS = ("uploads", "staging", "config", "policies", "artifacts")
+CONTAINERS = ("uploads", "staging", "config", "policies", "artifacts", "collected")
 QUEUES = ("reconcile", "reconcile-poison", "reconcile-poison-poison")
 EVENT_GRID = "https://eventgrid.azure.net"
 STORAGE = "https://storage.azure.com"
@@ -56,7 +57,7 @@ class AzureFleet:
     cosmos: CosmosDouble
     tokens: TokenDouble
     grid: LocalEventGrid
-    proxies: dict[str, FaultyProxy]  # blob, queue, cosmos, topic, arm
+    proxies: dict[str, FaultyProxy]  # blob, queue, cosmos, topic, arm, cluster, entra
     platform: Platform
     blobs: Any  # a BlobServiceClient that meets no faults
 
@@ -68,6 +69,12 @@ class AzureFleet:
     async def names_in(self, container: str) -> list[str]:
         """The blobs of a container."""
         return [blob.name async for blob in self.blobs.get_container_client(container).list_blobs()]
+
+    def job_logs(self) -> list[str]:
+        """What the jobs that are kept printed."""
+        jobs = self.platform.kubernetes.jobs
+        assert jobs is not None
+        return [path.read_text(errors="replace") for path in sorted(jobs.folder.glob("*/*log*"))]
 
     async def subscribe(self, name: str, url: str) -> None:
         """Send every event of Slipway's topic to a webhook."""
@@ -102,7 +109,7 @@ async def azure_fleet(folder: Path, seed: int, rates: Rates = NONE, **environ: s
         blobs = await parts.enter_async_context(_blobs(azurite, tls))
         await _make_queues(azurite, tls)
         settings = _settings(proxies, azurite.account, tls) | builds.environ | tokens.environ | environ
-        proxies["arm"] = builds.arm
+        proxies |= {"arm": builds.arm, "cluster": builds.cluster, "entra": builds.entra}
         fleet = await parts.enter_async_context(fleet_in(folder / "fleet", rng, **settings))
         await parts.enter_async_context(_delivering(grid, fleet, folder))
         yield AzureFleet(fleet, azurite, cosmos, tokens, grid, proxies, builds, blobs)

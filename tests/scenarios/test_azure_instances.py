@@ -17,6 +17,7 @@ from shared.deployment_targets.kubernetes.names import object_name
 from shared.events.types import MODEL_REGISTERED
 from tests.doubles.cosmos.charges import Throughput
 from tests.doubles.faults import Rates
+from tests.doubles.tokens import AKS
 from tests.scenarios.azure_fleet import COSMOS, EVENT_GRID, STORAGE, AzureFleet, azure_fleet
 from tests.scenarios.azure_load import check_world, outside, persistently, push_and_drop
 from tests.scenarios.local_host import wait_until
@@ -112,7 +113,7 @@ async def test_a_pushed_model_is_packaged_and_deployed_with_faults_on_the_way(tm
         ]["containers"]
         assert container["image"].startswith("slipway.azurecr.io/slipway/models@sha256:")
         assert azure.platform.resource in azure.tokens.asked
-        assert set(azure.tokens.asked) == {COSMOS, STORAGE, EVENT_GRID, azure.platform.resource}
+        assert set(azure.tokens.asked) == {COSMOS, STORAGE, EVENT_GRID, azure.platform.resource, AKS}
         await check_world(azure, receiver, promises)
         types = {event["eventType"] for event in receiver.accepted}
         assert "Microsoft.MachineLearningServices.ModelDeployed" in types

@@ -1,4 +1,4 @@
-// Who acts: the control plane, Event Grid when it dead-letters, the cluster's nodes, and models in pods.
+// Who acts: the control plane, Event Grid when it dead-letters, the cluster's nodes, models in pods, and jobs.
 
 @description('Beginning of every name.')
 param prefix string
@@ -35,6 +35,12 @@ resource kubelet 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' =
 
 resource models 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-${prefix}-models'
+  location: location
+  tags: tags
+}
+
+resource jobs 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
+  name: 'id-${prefix}-jobs'
   location: location
   tags: tags
 }
@@ -77,3 +83,12 @@ output modelsPrincipalId string = models.properties.principalId
 
 @description('Client id of that identity, for pods of models.')
 output modelsClientId string = models.properties.clientId
+
+@description('Name of that of the jobs, for its federated credential.')
+output jobsName string = jobs.name
+
+@description('Object id of that identity.')
+output jobsPrincipalId string = jobs.properties.principalId
+
+@description('Client id of that identity, for the service account of jobs.')
+output jobsClientId string = jobs.properties.clientId

@@ -33,3 +33,6 @@ resource hub 'Microsoft.Devices/IotHubs@2023-06-30' = {
 
 @description('ARM id of the hub.')
 output id string = hub.id
+
+@description('Name of the hub.')
+output name string = hub.name

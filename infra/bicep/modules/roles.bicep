@@ -16,12 +16,16 @@ param kubeletId string
 @description('Object id of the identity of models in pods.')
 param modelsId string
 
-@description('Names of the identities, accounts and services that roles are for: kubelet, storage, hostStorage, cosmos, topic, insights; vault, registry, cluster, network: empty where there is none of ours.')
+@description('Object id of the identity of jobs: profiles and monitors.')
+param jobsId string
+
+@description('Names of the identities, accounts and services that roles are for: kubelet, storage, hostStorage, cosmos, topic, insights; vault, registry, cluster, network, hub: empty where there is none of ours.')
 param names object
 
 var ids = {
   blobOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // Storage Blob Data Owner
   blobContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe' // Storage Blob Data Contributor
+  blobReader: '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1' // Storage Blob Data Reader
   blobDelegator: 'db58b8e5-c6ad-4a2a-8342-4190687cbf4a' // Storage Blob Delegator
   queueContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88' // Storage Queue Data Contributor
   tableContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // Storage Table Data Contributor
@@ -32,6 +36,7 @@ var ids = {
   imagePuller: '7f951dda-4ed3-4680-a7ca-43fe172d538d' // AcrPull
   identityOperator: 'f1a07417-d97a-45cb-824c-7a7467783830' // Managed Identity Operator
   networkContributor: '4d97b98b-1d4f-4787-a291-c67834d212e7' // Network Contributor
+  hubContributor: '4fc6c259-987e-4a07-842e-c321cc9d413f' // IoT Hub Data Contributor
   metricsPublisher: '3913510d-42f4-4e42-8a64-420c390055eb' // Monitoring Metrics Publisher
 }
 
@@ -45,6 +50,10 @@ resource deadLetters 'Microsoft.Storage/storageAccounts/blobServices/containers@
 
 resource collected 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
   name: '${names.storage}/default/collected'
+}
+
+resource artifacts 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' existing = {
+  name: '${names.storage}/default/artifacts'
 }
 
 resource hostStorage 'Microsoft.Storage/storageAccounts@2025-06-01' existing = {
@@ -77,6 +86,10 @@ resource registry 'Microsoft.ContainerRegistry/registries@2025-11-01' existing =
 
 resource cluster 'Microsoft.ContainerService/managedClusters@2026-03-01' existing = if (!empty(names.cluster)) {
   name: names.cluster
+}
+
+resource hub 'Microsoft.Devices/IotHubs@2023-06-30' existing = if (!empty(names.hub)) {
+  name: names.hub
 }
 
 resource network 'Microsoft.Network/virtualNetworks@2025-05-01' existing = if (!empty(names.network)) {
@@ -201,6 +214,40 @@ resource collecting 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: modelsId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.blobContributor)
+  }
+}
+
+// Jobs read models, data and what they are to do, and store what comes of it; registered files are named by their
+// SHA-256, so a wrong one is found.
+resource jobFiles 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(artifacts.id, jobsId, ids.blobContributor)
+  scope: artifacts
+  properties: {
+    principalId: jobsId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.blobContributor)
+  }
+}
+
+// Jobs of monitors read what models in pods collected, and change nothing of it.
+resource readingCollected 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(collected.id, jobsId, ids.blobReader)
+  scope: collected
+  properties: {
+    principalId: jobsId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.blobReader)
+  }
+}
+
+// It writes configurations of devices and reads how far they are. The hub has no role for these two alone.
+resource deviceConfigurations 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(names.hub)) {
+  name: guid(hub.id, controlPlaneId, ids.hubContributor)
+  scope: hub
+  properties: {
+    principalId: controlPlaneId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', ids.hubContributor)
   }
 }
 

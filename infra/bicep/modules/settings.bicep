@@ -37,6 +37,9 @@ param computes array
 @description('Name of the cluster of endpoints that name none; empty: they are refused.')
 param defaultCompute string
 
+@description('Image that profiles and monitors run in; empty: they are refused.')
+param jobImage string
+
 @description('Messages that one instance takes from the work queue at once.')
 param queueBatchSize int
 
@@ -74,6 +77,9 @@ var tunable = {
   SLIPWAY_OPTIMIZATION_TIMEOUT_S: '1800'
   SLIPWAY_PROFILE_TIMEOUT_S: '1500'
   SLIPWAY_MONITOR_RUN_TIMEOUT_S: '3600'
+  SLIPWAY_JOB_CPU: '1'
+  SLIPWAY_JOB_MEMORY_GB: '4'
+  SLIPWAY_JOB_SCRATCH_GB: '10'
   SLIPWAY_NOTIFIERS: ''
   SLIPWAY_PROFILE_PRICES: ''
   SLIPWAY_GIT_REPOSITORIES: ''
@@ -96,6 +102,8 @@ var wired = {
   SLIPWAY_MANAGEMENT_URL: environment().resourceManager
   SLIPWAY_COMPUTES: empty(computes) ? '' : string(computes)
   SLIPWAY_DEFAULT_COMPUTE: defaultCompute
+  SLIPWAY_JOB_IMAGE: jobImage
+  SLIPWAY_JOB_COMPUTE: defaultCompute
   SLIPWAY_QUEUE__queueServiceUri: queueUrl
   SLIPWAY_QUEUE__credential: 'managedidentity'
   SLIPWAY_QUEUE__clientId: clientId

@@ -1,4 +1,4 @@
-"""There are no statistics in the function app: they need a machine of their own."""
+"""There are no statistics in the function app: they need jobs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ class NoMonitorRunner:
 
     async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
         """Raises NotSupported."""
-        raise NotSupported("monitors are not run on Azure yet", remedy="run them with `slipway up` on a machine")
+        raise NotSupported("monitors run in jobs, and there is no image for them", remedy="set SLIPWAY_JOB_IMAGE")
 
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner: nothing runs."""
 
     async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
         """Raises NotSupported."""
-        raise NotSupported("data are not profiled on Azure yet", remedy="register them with `slipway up` on a machine")
+        raise NotSupported("data are profiled in jobs, and there is no image for them", remedy="set SLIPWAY_JOB_IMAGE")

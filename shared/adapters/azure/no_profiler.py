@@ -1,4 +1,4 @@
-"""There is no profiling in the function app: it needs a machine of its own."""
+"""There is no profiling in the function app: it needs jobs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ class NoProfiler:
 
     async def advance(self, request: ProfileRequest, run_id: str) -> ProfileProgress:
         """Raises NotSupported."""
-        raise NotSupported("models are not profiled on Azure yet", remedy="profile them with `slipway up` on a machine")
+        raise NotSupported(
+            "models are profiled in jobs, and there is no image for them", remedy="set SLIPWAY_JOB_IMAGE"
+        )
 
     async def cancel(self, profile_id: str) -> None:
         """See ModelProfiler: nothing runs."""

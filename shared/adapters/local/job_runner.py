@@ -53,6 +53,11 @@ class LocalJobRunner:
         if spec.image:
             remedy = "name a cluster for it, or leave out the image and give a command of this machine"
             raise NotSupported(f"the job {spec.name} is an image: here run processes", remedy=remedy)
+        if spec.identity:
+            remedy = "name a cluster for it, or leave out the identity"
+            raise NotSupported(
+                f"the job {spec.name} acts as {spec.identity}: processes here have no such", remedy=remedy
+            )
         async with self._alone(spec.name):
             folder = self._folder / spec.name
             record = read_record(folder)

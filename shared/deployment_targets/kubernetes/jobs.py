@@ -11,6 +11,7 @@ from shared.deployment_targets.kubernetes.names import DIGEST, MANAGED_BY, Manif
 from shared.deployment_targets.kubernetes.workload import (
     START_LIMIT_S,
     TMP_LIMIT,
+    WORKLOAD_IDENTITY,
     container_security,
     pod_security,
 )
@@ -28,6 +29,7 @@ FILES_PATH = "/var/run/slipway/files"
 RESULT_PATH = (
     "/dev/termination-log"  # writable on a read-only root, and what the kubelet reads (terminationMessagePath)
 )
+LOG_ROOM_BYTES = 64 * 2**20  # of the node's disk beside temporary files: what the pod prints is counted, too
 KEPT_S = 86_400  # that its pod with the log is kept after it ended, unless it is removed before
 
 
@@ -66,7 +68,7 @@ def job_manifest(spec: JobSpec, cluster: Cluster) -> Manifest:
             "backoffLimit": 0,
             "activeDeadlineSeconds": limit_s,
             "ttlSecondsAfterFinished": KEPT_S,
-            "template": {"metadata": {"labels": dict(labels)}, "spec": _pod(spec, cluster)},
+            "template": {"metadata": {"labels": _pod_labels(spec, labels)}, "spec": _pod(spec, cluster)},
         },
     }
 
@@ -90,8 +92,13 @@ def job_files(spec: JobSpec, cluster: Cluster, job: Manifest) -> Manifest | None
     }
 
 
+def _pod_labels(spec: JobSpec, labels: dict[str, str]) -> dict[str, str]:
+    return {**labels, **({WORKLOAD_IDENTITY: "true"} if spec.identity else {})}
+
+
 def _pod(spec: JobSpec, cluster: Cluster) -> dict[str, Any]:
-    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": TMP_LIMIT}}]
+    scratch = str(spec.limits.scratch_bytes) if spec.limits.scratch_bytes is not None else TMP_LIMIT
+    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": scratch}}]
     mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the container
     if spec.files:
         if (total := sum(map(len, spec.files.values()))) > MAX_CODE_BYTES:
@@ -109,6 +116,8 @@ def _pod(spec: JobSpec, cluster: Cluster) -> dict[str, Any]:
         "containers": [_container(spec, cluster, mounts)],
         "volumes": volumes,
     }
+    if spec.identity:
+        pod["serviceAccountName"] = spec.identity
     if cluster.image_pull_secrets:
         pod["imagePullSecrets"] = [{"name": each} for each in cluster.image_pull_secrets]
     return pod
@@ -148,5 +157,7 @@ def _resources(spec: JobSpec, cluster: Cluster) -> dict[str, Any]:
         limits["cpu"] = f"{math.ceil(spec.limits.cpu * 1000)}m"
     if spec.limits.memory_bytes is not None:
         limits["memory"] = str(spec.limits.memory_bytes)
+    if spec.limits.scratch_bytes is not None:
+        limits["ephemeral-storage"] = str(spec.limits.scratch_bytes + LOG_ROOM_BYTES)
     requests = dict(sorted({**cluster.default_requests, **limits}.items()))
     return {"requests": requests, **({"limits": limits} if limits else {})}

@@ -25,6 +25,8 @@ DRAIN_S = 30  # the scoring server's own time to finish after SIGTERM
 DEREGISTER_S = 5  # until gateways know that a pod goes
 START_LIMIT_S = 600  # how long a server may load its model
 TMP_LIMIT = "256Mi"
+WORKLOAD_IDENTITY = "azure.workload.identity/use"  # label: Microsoft Entra Workload ID's webhook looks at such pods
+_COLLECTIONS, _COLLECT_URL = "SLIPWAY_SCORING_COLLECTIONS", "SLIPWAY_SCORING_COLLECT_URL"
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -38,7 +40,7 @@ def workload(one: DesiredDeployment, endpoint: DesiredEndpoint, cluster: Cluster
     digest = digest_of(pod)
     labels = dict(said["labels"])
     if cluster.workload_identity_client_id:
-        labels["azure.workload.identity/use"] = "true"  # Microsoft Entra Workload ID's webhook looks at pods so marked
+        labels[WORKLOAD_IDENTITY] = "true"
     spec: dict[str, Any] = {
         "selector": {"matchLabels": {INSTANCE: name}},
         "progressDeadlineSeconds": START_LIMIT_S,
@@ -139,7 +141,7 @@ def _container(
         "image": container.image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": PORT_NAME, "containerPort": PORT, "protocol": "TCP"}],
-        "env": _environment(one, endpoint),
+        "env": _environment(one, endpoint, cluster),
         "resources": _resources(container, cluster),
         "startupProbe": probe(ProbeTiming(0, 5, 2, 1, START_LIMIT_S // 5), "live", PORT_NAME, "HTTP"),
         "livenessProbe": probe(container.liveness, "live", PORT_NAME, "HTTP"),
@@ -175,9 +177,11 @@ def server_environment(one: DesiredDeployment, endpoint: DesiredEndpoint) -> dic
     return {**one.environ, **own}
 
 
-def _environment(one: DesiredDeployment, endpoint: DesiredEndpoint) -> list[dict[str, str]]:
+def _environment(one: DesiredDeployment, endpoint: DesiredEndpoint, cluster: Cluster) -> list[dict[str, str]]:
     """Sorted by name. A `$` is doubled: `$(NAME)` in a value would be expanded (Kubernetes, EnvVar.value)."""
     found = server_environment(one, endpoint)
+    if cluster.collect_url and _COLLECTIONS in found:
+        found.setdefault(_COLLECT_URL, cluster.collect_url)
     return [{"name": name, "value": value.replace("$", "$$")} for name, value in sorted(found.items())]
 
 

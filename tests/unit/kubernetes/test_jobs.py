@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import kubernetes_validate
@@ -147,3 +148,17 @@ def test_pods_of_a_former_job_of_the_name_are_not_its_own() -> None:
     mine = pod_with()
     assert pod_of(job_with(), [former, mine]) is mine
     assert pod_of(job_with(), [former]) is None
+
+
+def test_who_asks_for_an_identity_and_room_gets_both() -> None:
+    limits = JobLimits(scratch_bytes=5 * 2**30)
+    manifest = job_manifest(replace(SPEC, identity="slipway-jobs", limits=limits), cluster())
+    pod, labels = manifest["spec"]["template"]["spec"], manifest["spec"]["template"]["metadata"]["labels"]
+    assert (pod["serviceAccountName"], labels["azure.workload.identity/use"]) == ("slipway-jobs", "true")
+    assert pod["volumes"][0]["emptyDir"]["sizeLimit"] == str(5 * 2**30)
+    assert int(pod["containers"][0]["resources"]["limits"]["ephemeral-storage"]) > 5 * 2**30
+    plain = job_manifest(SPEC, cluster())["spec"]["template"]
+    assert "serviceAccountName" not in plain["spec"]
+    assert "azure.workload.identity/use" not in plain["metadata"]["labels"]
+    with pytest.raises(Invalid, match="service account"):
+        replace(SPEC, identity="No Name")

@@ -1,0 +1,80 @@
+"""Runs of monitors and profiles of data in jobs of a cluster."""
+
+from __future__ import annotations
+
+import hashlib
+
+from shared.adapters.jobs.works import JobWorks, log_of
+from shared.errors import Permanent
+from shared.ports import (
+    DataProfileProgress,
+    DataProfileRequest,
+    MonitorProgress,
+    MonitorRunRequest,
+    StoredProfile,
+)
+from shared.resources.job_work import (
+    AssetWork,
+    DataProfileOutcome,
+    DataProfileWork,
+    MonitorRunOutcome,
+    MonitorRunWork,
+)
+
+NO_COMPONENTS = "components of custom signals are not run in jobs yet: run the monitor with `slipway up` on a machine"
+
+
+class JobMonitorRunner:
+    """A MonitorRunner."""
+
+    def __init__(self, works: JobWorks, timeout_s: float) -> None:
+        self._works = works
+        self._timeout_s = timeout_s
+
+    async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
+        """See MonitorRunner. A custom signal cannot be calculated here, and no other is kept from it."""
+        name = request.request.run_id
+        seen = await self._works.look(name, self._work(request), run_id)
+        if not seen.has_ended:
+            return MonitorProgress(name, log_of(seen))
+        try:
+            outcome = await self._works.outcome(seen, MonitorRunOutcome)
+        except Permanent as error:
+            return MonitorProgress(name, log_of(seen), error=str(error))
+        return MonitorProgress(name, log_of(seen), outcome.result, outcome.error)
+
+    async def cancel(self, monitor_run_id: str) -> None:
+        """See MonitorRunner."""
+        await self._works.cancel(monitor_run_id)
+
+    async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
+        """See MonitorRunner. The job is named by what is read, too: what came of the same reading is the same."""
+        table, profile_id = request.table, request.profile_id
+        work = DataProfileWork(profile_id=profile_id, label=request.label, table=table, timeout_s=self._timeout_s)
+        name = f"{profile_id}-{hashlib.sha256(table.model_dump_json().encode()).hexdigest()[:12]}"
+        seen = await self._works.look(name, work, name)
+        if not seen.has_ended:
+            return DataProfileProgress(name, log_of(seen))
+        try:
+            outcome = await self._works.outcome(seen, DataProfileOutcome)
+        except Permanent as error:
+            await self._works.forget(name)
+            return DataProfileProgress(name, log_of(seen), error=str(error))
+        if outcome.profile is None or outcome.profile_file is None or outcome.sketch_file is None:
+            await self._works.forget(name)
+            return DataProfileProgress(name, log_of(seen), error=outcome.error or "it was ended")
+        stored = StoredProfile(outcome.profile, outcome.profile_file, outcome.sketch_file)
+        return DataProfileProgress(name, log_of(seen), stored)
+
+    def _work(self, asked: MonitorRunRequest) -> MonitorRunWork:
+        request = asked.request.model_copy(deep=True)
+        for signal in request.signals:
+            if signal.name in asked.components:
+                signal.unavailable, signal.inputs = NO_COMPONENTS, {}
+        return MonitorRunWork(
+            request=request,
+            collected=dict(asked.collected),
+            assets={label: AssetWork(table=one.table, sketch=one.sketch) for label, one in asked.assets.items()},
+            reading_rows=sorted(asked.reading_rows),
+            timeout_s=self._timeout_s,
+        )

@@ -1,0 +1,149 @@
+"""Each kind of work, done by the adapters of one machine: a pod is one."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from shared.adapters.azure.collected_data import CollectedData
+from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
+from shared.adapters.local.monitor_runner import LocalMonitorRunner
+from shared.adapters.local.profiler import LocalProfiler
+from shared.errors import Permanent
+from shared.monitors.assets import data_sets
+from shared.monitors.windows import Window
+from shared.ports import (
+    ArtifactStore,
+    AssetData,
+    BuildRequest,
+    DataProfileRequest,
+    MonitorRunRequest,
+    ProfileRequest,
+)
+from shared.resources.job_work import (
+    AnyWork,
+    DataProfileOutcome,
+    DataProfileWork,
+    MonitorRunOutcome,
+    MonitorRunWork,
+    ProfileOutcome,
+    ProfileWork,
+)
+from shared.resources.profile import ProfileResult, ProfileState
+
+PAUSE_S = 0.2
+Outcome = MonitorRunOutcome | DataProfileOutcome | ProfileOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What work is done with."""
+
+    artifacts: ArtifactStore
+    collected: CollectedData
+    folder: Path  # for everything that is only needed meanwhile
+    say: Callable[[str], None]  # prints a line
+
+
+class Progress(Protocol):
+    """What the adapters tell of theirs."""
+
+    @property
+    def log(self) -> str:
+        """What was printed so far."""
+        ...
+
+
+P = TypeVar("P", bound=Progress)
+
+
+async def done(work: AnyWork, tools: Tools) -> Outcome:
+    """What came of it. Raises Retryable when a service does not answer."""
+    if isinstance(work, MonitorRunWork):
+        return await _monitor_run(work, tools)
+    if isinstance(work, DataProfileWork):
+        return await _data_profile(work, tools)
+    return await _profile(work, tools)
+
+
+async def _monitor_run(work: MonitorRunWork, tools: Tools) -> MonitorRunOutcome:
+    for signal in work.request.signals:
+        for data in data_sets(signal):
+            if data.label in work.collected and data.window_start and data.window_end:
+                window = Window(data.window_start, data.window_end)
+                count = await tools.collected.fetch(work.collected[data.label], window, tools.folder / "collected")
+                tools.say(f"{data.label}: {count} files fetched")
+    runner = LocalMonitorRunner(tools.folder / "monitor-runs", tools.folder / "collected", work.timeout_s)
+    request = MonitorRunRequest(
+        work.request,
+        work.collected,
+        {label: AssetData(one.table, one.sketch) for label, one in work.assets.items()},
+        tools.artifacts.read,
+        frozenset(work.reading_rows),
+    )
+    seen = await _followed(lambda: runner.advance(request, ""), lambda seen: bool(seen.result or seen.error), tools.say)
+    return MonitorRunOutcome(result=seen.result, error=seen.error)
+
+
+async def _data_profile(work: DataProfileWork, tools: Tools) -> DataProfileOutcome:
+    runner = LocalMonitorRunner(tools.folder / "monitor-runs", tools.folder / "collected", work.timeout_s)
+    store = tools.artifacts
+    request = DataProfileRequest(work.profile_id, work.label, work.table, store.read, store.put)
+    seen = await _followed(lambda: runner.profile(request), lambda seen: bool(seen.stored or seen.error), tools.say)
+    if seen.stored is None:
+        return DataProfileOutcome(error=seen.error)
+    kept = seen.stored
+    return DataProfileOutcome(profile=kept.profile, profile_file=kept.profile_file, sketch_file=kept.sketch_file)
+
+
+async def _profile(work: ProfileWork, tools: Tools) -> ProfileOutcome:
+    try:
+        location = await _environment(work, tools)
+    except Permanent as error:
+        return ProfileOutcome(result=ProfileResult(state=ProfileState.FAILED, error=str(error)))
+    _keep_to(work.cpus)
+    profiler = LocalProfiler(tools.folder / "profiles", work.index_url)
+    packages, read = tuple(work.packages), tools.artifacts.read
+    request = ProfileRequest(work.profile_id, work.spec, location, packages, read, work.timeout_s)
+    seen = await _followed(lambda: profiler.advance(request, ""), lambda seen: seen.result is not None, tools.say)
+    assert seen.result is not None
+    return ProfileOutcome(result=seen.result)
+
+
+def _keep_to(cpus: float) -> None:
+    """Use that many of the node's cores and no more: with all of them a quota would stop every process now and then,
+    and the latencies would be its own. Which ones is drawn, so that jobs of a node do not all have the first."""
+    allowed = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, random.sample(allowed, min(len(allowed), max(1, int(cpus)))))
+
+
+async def _environment(work: ProfileWork, tools: Tools) -> str:
+    """The folder of the environment, made here by the recipe that its image was made by. Raises Permanent where a
+    machine cannot have it."""
+    builder = LocalEnvironmentBuilder(tools.folder / "environments", work.index_url)
+    request = BuildRequest(work.recipe, tools.artifacts.read, work.timeout_s)
+    built = await _followed(
+        lambda: builder.advance(request, ""), lambda seen: seen.state not in ("Queued", "Running"), tools.say
+    )
+    if built.state != "Succeeded":
+        raise Permanent(f"the environment {work.spec.environment} cannot be made: {built.reason}")
+    return built.location
+
+
+async def _followed(step: Callable[[], Awaitable[P]], has_ended: Callable[[P], bool], say: Callable[[str], None]) -> P:
+    """The last of the looks; what is new in its log is said."""
+    printed = ""
+    while True:
+        seen = await step()
+        news = seen.log.removeprefix(printed)
+        for line in news.splitlines():
+            say(line)
+        printed = seen.log
+        if has_ended(seen):
+            return seen
+        await asyncio.sleep(PAUSE_S)
