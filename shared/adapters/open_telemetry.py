@@ -90,6 +90,8 @@ def _to_azure_monitor(managed_identity_client_id: str) -> None:
 
     # The host sends logs by itself. The argument disable_logging is ignored, the variable is not.
     os.environ.setdefault("OTEL_LOGS_EXPORTER", "none")
+    # The default, five traces a second in each process, drops the first ones after a start, and parts of others.
+    os.environ.setdefault("OTEL_TRACES_SAMPLER", "always_on")
     # Instrumented SDKs would make a span of every poll; live metrics and counters of the machine are the host's.
     configure_azure_monitor(
         credential=DefaultAzureCredential(managed_identity_client_id=managed_identity_client_id or None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ CHECKS = (
     "ignored_auth",
 )
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 SEED = 20261126
 
 
@@ -52,7 +54,10 @@ def fuzz(host: LocalHost, folder: Path, *, examples: int, seed: int | None, time
     command += ["--request-timeout", "30", "--continue-on-failure", "--warnings", "off"]
     command += ["--suppress-health-check", "all", "--output-sanitize", "true"]
     command += ["--seed", str(seed)] if seed is not None else []
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=timeout_s, check=False)
+    environ = {**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)}
+    done = subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
     assert done.returncode == 0, done.stdout[-30_000:] + done.stderr[-5_000:]
 
 
