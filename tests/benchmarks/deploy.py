@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 
+from shared.adapters.local.endpoint_processes import stop_all
 from tests.benchmarks.report import BUILD, ROOT, Result, Table, percentile, spread
 from tests.scenarios.local_host import LocalHost, environment, running
 from tests.scenarios.rest import document
@@ -39,6 +40,7 @@ async def measure(quick: bool) -> Result:
                     applied.append(took[0])
                     answered.append(took[1])
     finally:
+        await stop_all(folder / "data" / "endpoints")  # they outlive a control plane that is killed
         shutil.rmtree(folder, ignore_errors=True)
     reached = percentile(answered, 0.5) < GOAL_S
     table = Table(

@@ -69,7 +69,7 @@ async def measure(quick: bool) -> Result:
     commands = {peer.name: (peer.line(base, current), peer.codes) for peer in PEERS}
     commands[WORKER] = (_worker(request), (0,))
     runs: dict[str, list[Run]] = {name: [] for name, (line, _) in commands.items() if line}
-    for _ in range(1 if quick else 5):
+    for _ in range(1 if quick else 3):
         for name, (line, codes) in commands.items():
             if line:
                 runs[name].append(_run(line, codes))
