@@ -103,6 +103,7 @@ async def test_what_a_job_waits_for_is_told(cluster: Cluster) -> None:
     place = WorkerPlace("registry.example/missing", "https://a.example", "", JobLimits())
     works = JobWorks(lambda: cluster.place.runner, cluster.works._artifacts, place)
     async with asyncio.timeout(WITHIN_S):
-        while "Back-off pulling image" not in log_of(await works.look("other", WORK, "other")):
+        while "Back-off pulling image" not in log_of(seen := await works.look("other", WORK, "other")):
             await asyncio.sleep(0.02)
+    assert not seen.has_ended  # it waits, and is told so
     await works.cancel("other")
