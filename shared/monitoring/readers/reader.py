@@ -13,7 +13,7 @@ from shared.errors import Invalid, NotFound
 from shared.monitoring.column_types import ColumnType
 from shared.resources.monitor_result import DataCounts
 
-BATCH_ROWS = 32_768  # a column of them stays in the processor's cache, and in memory that is used again
+BATCH_ROWS = 65_536  # a column of them stays in the processor's cache, and in memory that is used again
 
 
 @dataclass(slots=True)

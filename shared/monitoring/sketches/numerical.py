@@ -29,6 +29,7 @@ class NumericalSketch:
     below: float = 0.0  # how far, added up, values lie below the first edge
     above: float = 0.0  # and above the last one
     values: Floats | None = None  # all of them, sorted, where they were kept; never stored
+    _outer: tuple[Floats, Floats, Floats] | None = field(default=None, init=False, repr=False, compare=False)  # cached
 
     @property
     def count(self) -> int:
@@ -63,7 +64,12 @@ class NumericalSketch:
         return np.where(exact, below[same], outside), np.where(exact, upto[same], outside)
 
     def _bounded(self) -> tuple[Floats, Floats, Floats]:
-        """The edges with the least and the greatest value as the outermost; at least two."""
+        """The edges with the least and the greatest value as the outermost, and the counts there; at least two."""
+        if self._outer is None:
+            self._outer = self._reaching()
+        return self._outer
+
+    def _reaching(self) -> tuple[Floats, Floats, Floats]:
         moments, count = self.moments, float(self.count)
         edges, less, at_most = self.edges, self.less.astype(np.float64), self.at_most.astype(np.float64)
         if not len(edges) or moments.minimum < edges[0]:
@@ -121,6 +127,7 @@ class NumericalSketch:
             self.at_most = np.rint(mine[1] + theirs[1]).astype(np.int64)
             self.edges, self.values = edges, None
         self.moments.merge(other.moments)
+        self._outer = None
 
     def compacted(self) -> NumericalSketch:
         """The same with counts at edges instead of the values."""
