@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from shared.cli.api import Api
 from shared.cli.errors import CliError, ExitCode
+
+environment_option = click.option(
+    "--environment",
+    default="slipway/onnx-serving",
+    show_default=True,
+    metavar="NAME[:VERSION]",
+    help="What it runs in.",
+)
 
 
 def environment_reference(api: Api, text: str) -> str:

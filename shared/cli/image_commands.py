@@ -9,7 +9,7 @@ import click
 
 from shared.cli import output
 from shared.cli.api import Api, segment
-from shared.cli.curated import environment_reference
+from shared.cli.curated import environment_option, environment_reference
 from shared.cli.environment_commands import finished_environment
 from shared.cli.errors import CliError, ExitCode
 from shared.cli.options import Options, common_options
@@ -21,13 +21,7 @@ SHOWN_ID = 12
 
 @click.command("package")
 @click.argument("reference", metavar="NAME[:VERSION|@LABEL]")
-@click.option(
-    "--environment",
-    default="slipway/onnx-serving",
-    show_default=True,
-    metavar="NAME[:VERSION]",
-    help="What it runs in.",
-)
+@environment_option
 @click.option("--platform", "platforms", multiple=True, help="linux/amd64 or linux/arm64; repeatable [linux/amd64].")
 @click.option("--entry-script", default="", metavar="PATH", help="A file of the model with init() and run().")
 @click.option(

@@ -9,7 +9,7 @@ import click
 
 from shared.cli import output
 from shared.cli.api import Api, segment
-from shared.cli.curated import environment_reference
+from shared.cli.curated import environment_option, environment_reference
 from shared.cli.environment_commands import finished_environment
 from shared.cli.errors import ExitCode
 from shared.cli.options import Options, common_options
@@ -22,9 +22,7 @@ from shared.cli.work_commands import Work, add_commands, watched
 @click.option("--target-rps", type=click.FloatRange(min=0, min_open=True), required=True, help="Requests per second.")
 @click.option("--p99-ms", type=click.FloatRange(min=0, min_open=True), required=True, help="That 99 % may take.")
 @click.option("--sample", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Requests, one a row.")
-@click.option(
-    "--environment", default="slipway/onnx-serving", show_default=True, metavar="NAME[:VERSION]", help="It runs in it."
-)
+@environment_option
 @click.option("--entry-script", default="", metavar="PATH", help="A file of the model with init() and run().")
 @click.option(
     "--max-memory-gb", type=click.FloatRange(min=0, min_open=True), default=2.0, show_default=True, help="GB."

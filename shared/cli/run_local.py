@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from shared.cli.api import Api, segment
-from shared.cli.curated import environment_reference
+from shared.cli.curated import environment_option, environment_reference
 from shared.cli.download import download_version
 from shared.cli.environment_commands import environment_path, finished_environment
 from shared.cli.errors import CliError, ExitCode
@@ -20,13 +20,7 @@ from shared.cli.references import model_reference
 
 @click.command("local")
 @click.argument("reference", metavar="NAME[:VERSION|@LABEL]")
-@click.option(
-    "--environment",
-    default="slipway/onnx-serving",
-    show_default=True,
-    metavar="NAME[:VERSION]",
-    help="What it runs in.",
-)
+@environment_option
 @click.option("--entry-script", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="init() and run().")
 @click.option("--port", type=click.IntRange(0, 65535), default=5001, show_default=True, help="0: any free one.")
 @click.option("--reload", is_flag=True, help="Start again when the entry script or the model changes.")
