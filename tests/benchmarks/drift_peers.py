@@ -55,6 +55,21 @@ for name in base.column_names:
         count += 1
 print(count)
 """
+_FLOOR = """
+import sys
+import numpy as np
+import pyarrow.parquet as pq
+base, current = (pq.read_table(path) for path in sys.argv[1:3])
+found = {}
+for name in base.column_names:
+    if name.startswith("n"):
+        first, second = np.sort(base[name].to_numpy()), np.sort(current[name].to_numpy())
+        edges = first[::100]
+        found[name] = np.abs(np.searchsorted(first, edges) - np.searchsorted(second, edges)).max() / len(first)
+    else:
+        found[name] = [one[name].value_counts() for one in (base, current)]
+print(len(found))
+"""
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,7 @@ SLIPWAY = ("{python}", "-m", "shared.cli.main", "drift", "compare", "{base}", "{
 WORKER = "Slipway, as monitors run it"
 PEERS = (
     Peer("Slipway, slipway drift compare", SLIPWAY, codes=(0, 8)),
+    Peer("NumPy and PyArrow by hand: read, sort, count at a thousand edges (the floor)", _script(_FLOOR)),
     Peer("SciPy: two of five metrics, numbers only", _script(_SCIPY)),
     Peer("Evidently, DataDriftPreset", _script(_EVIDENTLY), "evidently", ("evidently==0.7.23", "pandas<3", "pyarrow")),
     Peer(
