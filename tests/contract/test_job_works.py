@@ -93,7 +93,7 @@ async def test_a_job_of_another_time_and_one_whose_pod_went_are_begun_anew(clust
     assert double is not None
     assert double.jobs is not None
     (pod,) = double.names("pods")
-    await double.jobs.kubelet.remove(pod)
+    await double.jobs.kubelet.remove(f"{pod}.job")
     del double.cluster.objects["pods", "slipway", pod]  # its node went
     assert (await cluster.ended()).exit_code == 1
     assert (tmp_path / "starts").read_text() == "once\n" * 4
