@@ -55,7 +55,7 @@ param openToCallers bool = false
 @description('Service accounts of endpoints whose pods act as the identity of models, each `slipway:NAME`.')
 param modelServiceAccounts array = []
 
-@description('Tag of the image slipway/jobs in the registry, which profiles and monitors run in (infra/jobs); empty: they are refused.')
+@description('Tag of the image slipway/jobs in the registry, which profiles, optimisations and monitors run in (infra/jobs); empty: they are refused.')
 param jobImageTag string = ''
 
 @description('ARM id of a container registry to use; empty: a new one.')
@@ -437,6 +437,9 @@ output AZURE_RESOURCE_GROUP string = group.name
 
 @description('URL of the REST API, without /api.')
 output SLIPWAY_URL string = functionApp.outputs.url
+
+@description('Host of the container registry.')
+output SLIPWAY_REGISTRY string = registryServer
 
 @description('Name of the vault that secrets of settings belong into.')
 output SLIPWAY_VAULT_NAME string = vaultName
