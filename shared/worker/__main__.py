@@ -120,6 +120,8 @@ async def _asked(arguments: list[str]) -> bool:
             await run(Path(folder))
         case ["store", url, sha256, folder]:
             await store(url, sha256, Path(folder))
+        case ["--help"]:
+            _say(__doc__ or "")
         case _:
             return False
     return True
