@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -49,6 +48,7 @@ LAUNCH = """
 import json, os, subprocess, sys
 import shared.optimization.launcher as launcher
 os.mkdir("/tmp/own")
+print(json.dumps(sorted(os.listdir("/opt/slipway"))))
 job = {"command": [sys.executable, "-c", sys.argv[1]], "environment": {}, "scratch": "/tmp/own", "timeout_s": 60,
        "memory_bytes": 2**32, "cpu_s": 60, "file_bytes": 2**20, "processes": 64}
 done = subprocess.run([sys.executable, "-I", launcher.__file__], input=json.dumps(job), capture_output=True, text=True)
@@ -88,10 +88,8 @@ def image() -> Iterator[Image]:
             yield Image(podman)
 
 
-def test_it_says_what_it_does_and_holds_no_more_than_it_needs(image: Image) -> None:
+def test_it_says_what_it_does(image: Image) -> None:
     assert "shared.worker run FOLDER" in image.run("--help", options=(OFFLINE,))
-    held = image.podman("run", *RESTRICTED, "--entrypoint=ls", IMAGE, "/opt/slipway").split()
-    assert held == ["requirements-local.txt", "shared"]
 
 
 def test_it_does_a_work_without_network_or_identity(image: Image, tmp_path: Path) -> None:
@@ -115,9 +113,14 @@ def test_it_does_a_work_without_network_or_identity(image: Image, tmp_path: Path
     assert (folder / "kept" / outcome.sketch_file.sha256).stat().st_size == outcome.sketch_file.size_bytes
 
 
-def test_what_opens_a_model_has_neither_sockets_nor_other_files_to_write_to(image: Image) -> None:
-    """No namespaces can be had in such a container; with a network of its own the socket would be there."""
-    printed = image.podman("run", *RESTRICTED, "--entrypoint=python3", IMAGE, "-c", LAUNCH, TRY).splitlines()
-    found: dict[str, Any] = json.loads(printed[0])
-    assert found == {"socket": "PermissionError", "file": "PermissionError", "own": "done"}
-    assert {"no sockets", "writes in its folder only"} <= set(json.loads(printed[1])["protections"])
+def test_what_opens_a_model_has_neither_sockets_nor_other_files_to_write_to(image: Image, tmp_path: Path) -> None:
+    """Without namespaces, which a cluster's runtime refuses by its own filter. The image holds no more than it needs."""
+    no_namespaces = {"names": ["unshare"], "action": "SCMP_ACT_ERRNO"}
+    (tmp_path / "seccomp.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [no_namespaces]}))
+    options = (*RESTRICTED, f"--security-opt=seccomp={tmp_path / 'seccomp.json'}", "--entrypoint=python3")
+    held, printed, report = image.podman("run", *options, IMAGE, "-c", LAUNCH, TRY).splitlines()
+    assert json.loads(held) == ["requirements-local.txt", "shared"]
+    assert json.loads(printed) == {"socket": "PermissionError", "file": "PermissionError", "own": "done"}
+    protections = json.loads(report)["protections"]
+    assert {"no sockets", "writes in its folder only"} <= set(protections)
+    assert "no network" not in protections
