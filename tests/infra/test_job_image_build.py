@@ -114,7 +114,7 @@ def test_it_does_a_work_without_network_or_identity(image: Image, tmp_path: Path
 
 
 def test_what_opens_a_model_has_neither_sockets_nor_other_files_to_write_to(image: Image, tmp_path: Path) -> None:
-    """Without namespaces, which a cluster's runtime refuses by its own filter. The image holds no more than it needs."""
+    """Without namespaces, which a cluster's runtime refuses by a filter. The image holds no more than it needs."""
     no_namespaces = {"names": ["unshare"], "action": "SCMP_ACT_ERRNO"}
     (tmp_path / "seccomp.json").write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [no_namespaces]}))
     options = (*RESTRICTED, f"--security-opt=seccomp={tmp_path / 'seccomp.json'}", "--entrypoint=python3")

@@ -1,4 +1,4 @@
-"""`make demo URL=...` on a function app with the settings of Azure, as from another machine: by a key and by a token."""
+"""`make demo URL=...` on a function app with the settings of Azure, as from another machine: a key and a token."""
 
 from __future__ import annotations
 
