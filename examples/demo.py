@@ -1,9 +1,9 @@
 """The story of Slipway in a minute or two: `make demo`, or `python examples/demo.py [--url URL]`.
 
 Starts Slipway on this machine, with a fresh data folder that is removed at the end, and takes a real model through it.
-With --url or SLIPWAY_URL it uses a Slipway that is running, also one on Azure. SLIPWAY_KEY is a function key of it; with
-SLIPWAY_SCOPE a token of Microsoft Entra ID is asked for. What needs its files, or a way from it to this machine, is
-left out then. Exit code 0 when all was as it should be, 1 with a word on what was not.
+With --url or SLIPWAY_URL it uses a Slipway that is running, also one on Azure. SLIPWAY_KEY is a function key of it;
+with SLIPWAY_SCOPE a token of Microsoft Entra ID is asked for. What needs its files, or a way from it to this machine,
+is left out then. Exit code 0 when all was as it should be, 1 with a word on what was not.
 """
 
 from __future__ import annotations
