@@ -10,20 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from shared.adapters.azure.collected_data import CollectedData
 from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
 from shared.adapters.local.monitor_runner import LocalMonitorRunner
 from shared.adapters.local.profiler import LocalProfiler
 from shared.errors import Permanent
-from shared.monitors.assets import data_sets
-from shared.monitors.windows import Window
 from shared.ports import (
     ArtifactStore,
     AssetData,
     BuildRequest,
+    CollectedSource,
     DataProfileRequest,
     MonitorRunRequest,
     ProfileRequest,
+    WindowSketchRequest,
 )
 from shared.resources.job_work import (
     AnyWork,
@@ -33,11 +32,13 @@ from shared.resources.job_work import (
     MonitorRunWork,
     ProfileOutcome,
     ProfileWork,
+    WindowSketchOutcome,
+    WindowSketchWork,
 )
 from shared.resources.profile import ProfileResult, ProfileState
 
 PAUSE_S = 0.2
-Outcome = MonitorRunOutcome | DataProfileOutcome | ProfileOutcome
+Outcome = MonitorRunOutcome | DataProfileOutcome | WindowSketchOutcome | ProfileOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Tools:
     """What work is done with."""
 
     artifacts: ArtifactStore
-    collected: CollectedData
+    collected: CollectedSource
     folder: Path  # for everything that is only needed meanwhile
     say: Callable[[str], None]  # prints a line
 
@@ -68,30 +69,27 @@ async def done(work: AnyWork, tools: Tools) -> Outcome:
         return await _monitor_run(work, tools)
     if isinstance(work, DataProfileWork):
         return await _data_profile(work, tools)
+    if isinstance(work, WindowSketchWork):
+        return await _window_sketch(work, tools)
     return await _profile(work, tools)
 
 
 async def _monitor_run(work: MonitorRunWork, tools: Tools) -> MonitorRunOutcome:
-    for signal in work.request.signals:
-        for data in data_sets(signal):
-            if data.label in work.collected and data.window_start and data.window_end:
-                window = Window(data.window_start, data.window_end)
-                count = await tools.collected.fetch(work.collected[data.label], window, tools.folder / "collected")
-                tools.say(f"{data.label}: {count} files fetched")
-    runner = LocalMonitorRunner(tools.folder / "monitor-runs", tools.folder / "collected", work.timeout_s)
+    runner = LocalMonitorRunner(tools.folder / "monitor-runs", tools.collected, work.timeout_s)
     request = MonitorRunRequest(
         work.request,
         work.collected,
         {label: AssetData(one.table, one.sketch) for label, one in work.assets.items()},
         tools.artifacts.read,
         frozenset(work.reading_rows),
+        windows=work.windows,
     )
     seen = await _followed(lambda: runner.advance(request, ""), lambda seen: bool(seen.result or seen.error), tools.say)
-    return MonitorRunOutcome(result=seen.result, error=seen.error)
+    return MonitorRunOutcome(result=seen.result, error=seen.error, outdated=list(seen.outdated))
 
 
 async def _data_profile(work: DataProfileWork, tools: Tools) -> DataProfileOutcome:
-    runner = LocalMonitorRunner(tools.folder / "monitor-runs", tools.folder / "collected", work.timeout_s)
+    runner = LocalMonitorRunner(tools.folder / "monitor-runs", tools.collected, work.timeout_s)
     store = tools.artifacts
     request = DataProfileRequest(work.profile_id, work.label, work.table, store.read, store.put)
     seen = await _followed(lambda: runner.profile(request), lambda seen: bool(seen.stored or seen.error), tools.say)
@@ -99,6 +97,14 @@ async def _data_profile(work: DataProfileWork, tools: Tools) -> DataProfileOutco
         return DataProfileOutcome(error=seen.error)
     kept = seen.stored
     return DataProfileOutcome(profile=kept.profile, profile_file=kept.profile_file, sketch_file=kept.sketch_file)
+
+
+async def _window_sketch(work: WindowSketchWork, tools: Tools) -> WindowSketchOutcome:
+    runner = LocalMonitorRunner(tools.folder / "monitor-runs", tools.collected, work.timeout_s)
+    store, baselines = tools.artifacts, tuple(work.baselines)
+    request = WindowSketchRequest(work.sketch_id, work.collection, work.folder, baselines, store.read, store.put)
+    seen = await _followed(lambda: runner.sketch(request), lambda seen: bool(seen.outcome or seen.error), tools.say)
+    return WindowSketchOutcome(outcome=seen.outcome, error=seen.error)
 
 
 async def _profile(work: ProfileWork, tools: Tools) -> ProfileOutcome:

@@ -12,6 +12,8 @@ from shared.ports import (
     MonitorProgress,
     MonitorRunRequest,
     StoredProfile,
+    WindowSketchProgress,
+    WindowSketchRequest,
 )
 from shared.resources.job_work import (
     AssetWork,
@@ -19,6 +21,8 @@ from shared.resources.job_work import (
     DataProfileWork,
     MonitorRunOutcome,
     MonitorRunWork,
+    WindowSketchOutcome,
+    WindowSketchWork,
 )
 
 NO_COMPONENTS = "components of custom signals are not run in jobs yet: run the monitor with `slipway up` on a machine"
@@ -41,7 +45,7 @@ class JobMonitorRunner:
             outcome = await self._works.outcome(seen, MonitorRunOutcome)
         except Permanent as error:
             return MonitorProgress(name, log_of(seen), error=str(error))
-        return MonitorProgress(name, log_of(seen), outcome.result, outcome.error)
+        return MonitorProgress(name, log_of(seen), outcome.result, outcome.error, tuple(outcome.outdated))
 
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner."""
@@ -66,6 +70,25 @@ class JobMonitorRunner:
         stored = StoredProfile(outcome.profile, outcome.profile_file, outcome.sketch_file)
         return DataProfileProgress(name, log_of(seen), stored)
 
+    async def sketch(self, request: WindowSketchRequest) -> WindowSketchProgress:
+        """See MonitorRunner."""
+        name = request.sketch_id
+        work = WindowSketchWork(
+            sketch_id=name,
+            collection=request.collection,
+            folder=request.folder,
+            baselines=list(request.baselines),
+            timeout_s=self._timeout_s,
+        )
+        seen = await self._works.look(name, work, name)
+        if not seen.has_ended:
+            return WindowSketchProgress(name, log_of(seen))
+        try:
+            found = await self._works.outcome(seen, WindowSketchOutcome)
+        except Permanent as error:
+            return WindowSketchProgress(name, log_of(seen), error=str(error))
+        return WindowSketchProgress(name, log_of(seen), found.outcome, found.error)
+
     def _work(self, asked: MonitorRunRequest) -> MonitorRunWork:
         request = asked.request.model_copy(deep=True)
         for signal in request.signals:
@@ -76,5 +99,6 @@ class JobMonitorRunner:
             collected=dict(asked.collected),
             assets={label: AssetWork(table=one.table, sketch=one.sketch) for label, one in asked.assets.items()},
             reading_rows=sorted(asked.reading_rows),
+            windows={name: list(several) for name, several in asked.windows.items()},
             timeout_s=self._timeout_s,
         )
