@@ -18,6 +18,7 @@ from shared.resources.collection_window import (
     WindowPhase,
     window_name,
 )
+from shared.resources.declared import deployment_name
 from shared.settings import Settings
 
 _UNDER_WAY = frozenset({WindowPhase.PENDING, WindowPhase.SKETCHING})
@@ -67,6 +68,12 @@ def _status(window: Resource | None) -> CollectionWindowStatus | None:
 
 def _spec(collection: str, folder: str) -> CollectionWindowSpec:
     window, day = window_of(folder), "/".join(folder.split("/")[:3])
+    endpoint, deployment, _ = collection.split("/")
     return CollectionWindowSpec(
-        collection=collection, folder=folder, collected_on=f"{collection}/{day}", start=window.start, end=window.end
+        deployment=deployment_name(endpoint, deployment),
+        collection=collection,
+        folder=folder,
+        collected_on=f"{collection}/{day}",
+        start=window.start,
+        end=window.end,
     )

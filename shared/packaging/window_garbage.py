@@ -11,7 +11,6 @@ from shared.monitors.window_use import is_compared
 from shared.ports import Clock, ResourceQuery
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.collection_window import KIND, CollectionWindowSpec, WindowPhase
-from shared.resources.declared import deployment_name
 from shared.resources.online_deployment import KIND as DEPLOYMENT
 
 PAGE = 500
@@ -35,17 +34,15 @@ class WindowGarbage:
         for window in await self._windows():
             spec = CollectionWindowSpec.model_validate(window.spec)
             if spec.collection not in needed:
-                needed[spec.collection] = await self._is_needed(spec.collection, now)
+                needed[spec.collection] = await self._is_needed(spec, now)
             if not needed[spec.collection] or spec.end < now - self._retention:
                 count += await self._delete(window)
         return count
 
-    async def _is_needed(self, collection: str, now: datetime) -> bool:
-        endpoint, deployment, _ = collection.split("/")
-        key = ResourceKey(DEPLOYMENT, deployment_name(endpoint, deployment))
-        if await self._store.read(key) is None:
+    async def _is_needed(self, spec: CollectionWindowSpec, now: datetime) -> bool:
+        if await self._store.read(ResourceKey(DEPLOYMENT, spec.deployment)) is None:
             return False
-        return await is_compared(collection, self._store, now, or_may_be=True)
+        return await is_compared(spec.collection, self._store, now, or_may_be=True)
 
     async def _delete(self, window: Resource) -> int:
         """One that is read now, or has changed since, goes another time."""

@@ -44,6 +44,7 @@ WINDOW_TERMINAL = frozenset({_P.SKETCHED, _P.UNUSED, _P.FAILED})
 class CollectionWindowSpec(Document):
     """Which rows."""
 
+    deployment: str  # the resource's name of the deployment that collects, ENDPOINT.DEPLOYMENT
     collection: str  # ENDPOINT/DEPLOYMENT/COLLECTION
     folder: str  # below it, YYYY/MM/DD/HH or YYYY/MM/DD
     collected_on: str  # collection and day, ENDPOINT/DEPLOYMENT/COLLECTION/YYYY/MM/DD: windows are found by it

@@ -26,6 +26,7 @@ _FIELDS = {
     "stage": "stage",
     "monitor": "monitor",
     "collected_on": "collected_on",
+    "deployment": "deployment",
 }
 _DATASETS = ("datasets", "inputs", "outputs")
 _WORD = re.compile(r"\w+")
@@ -43,7 +44,7 @@ def property_term(key: str, value: str | None = None) -> str:
 
 def field_term(name: str, value: str) -> str:
     """Has this value in a field of its kind: framework, run, dataset, label, type, stage, experiment, monitor,
-    collected_on."""
+    collected_on, deployment."""
     return _cut(f"{name}:{value}")
 
 

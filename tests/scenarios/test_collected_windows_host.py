@@ -16,6 +16,7 @@ from tests.scenarios.local_host import LocalHost, running, wait_until
 from tests.scenarios.rest import get
 from tests.scenarios.test_monitor_commands import stopped
 from tests.scenarios.test_monitor_crash import begin, declared
+from tests.scenarios.test_registry_commands import slipway
 
 HOURS, LINES = 6, 400
 SETTINGS = {"SLIPWAY_COLLECTED_SETTLE_S": "0.5"}
@@ -75,6 +76,8 @@ async def test_hours_whose_host_is_killed_again_and_again_are_sketched_all_the_s
                 return bool(found["sketched_rows"] == total)
 
             await wait_until(from_sketches, 240, "all hours are sketched", poll_s=2)
+        shown = (await slipway(host, "monitor", "hours", "watch")).stdout
+        assert shown.count("Sketched") == HOURS, shown
         check(host)
 
 
