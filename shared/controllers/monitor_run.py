@@ -75,6 +75,7 @@ async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> Monit
     assets = await assets_of(plan, deps.store, deps.artifacts)
     if assets.awaited:
         return MonitorProgress("", f"{assets.awaited} is not ready yet")
+    windows = {} if status.run_id else await windows_of(plan, assets, deps.store)  # one begun anew reads rows
     asked = MonitorRunRequest(
         plan.request,
         plan.collected,
@@ -82,7 +83,7 @@ async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> Monit
         deps.artifacts.read,
         frozenset(assets.reading_rows),
         assets.components,
-        await windows_of(plan, assets, deps.store),
+        windows,
     )
     return await deps.monitor_runner.advance(asked, status.run_id)
 

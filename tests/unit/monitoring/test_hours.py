@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,27 @@ def test_hours_may_hold_nothing_new_columns_and_other_types(hours: Hours) -> Non
     assert compared(hours, 0, 4).signals[0].counts.sketched_rows == 180
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_whatever_happens_to_a_collection_the_result_is_that_of_its_rows(hours: Hours, seed: int) -> None:
+    draw = random.Random(seed)
+    for number in range(5 * 40):
+        hour = draw.choice(range(5))
+        when = DAY + timedelta(hours=hour + draw.random() - (draw.random() < 0.02) * draw.choice((0.5, 1, 3)))
+        lines = [
+            event(draw.choice((number, f"{number}{hour}")), when, *(row(0.2) for _ in range(draw.choice((1, 1, 2)))))
+        ]
+        lines += [lines[0]] * (draw.random() < 0.02) + ["{"] * (draw.random() < 0.02)
+        hours.write(hour, lines, draw.choice(("a.jsonl", "b.jsonl")))
+        if draw.random() < 0.01:  # to another hour, too
+            hours.write(draw.choice(range(5)), lines[:1])
+    for hour in range(5):
+        if draw.random() < 0.8:
+            hours.sketch(hour)
+    hours.write(draw.choice(range(5)), [event("after", DAY, row())], "after.jsonl")
+    start = draw.choice((0, 0, 0.5, 1))
+    compared(hours, start, draw.choice((3, 4.5, 5)))
+
+
 def test_signals_that_need_rows_read_them(hours: Hours) -> None:
     for hour in range(2):
         hours.write(hour, plain(hour))
@@ -195,6 +217,16 @@ def test_signals_that_need_rows_read_them(hours: Hours) -> None:
     found = compared(hours, 0, 2, [{"type": "data_drift", **segment}, {"type": "data_drift"}])
     assert found.signals[0].counts.sketched_rows == 0
     assert found.signals[0].counts.rows < 120
+
+
+def test_the_most_important_features_are_known_by_the_columns_of_sketched_hours(hours: Hours) -> None:
+    for hour in range(2):
+        hours.write(hour, plain(hour))
+        hours.sketch(hour)
+    training = {"files": [{"path": str(hours.folder / "baseline.jsonl"), "format": "jsonl"}]}
+    most = {"type": "data_drift", "top_features": 2, "training": training, "columns": {"truth": "few"}}
+    (found,) = compared(hours, 0, 2, [most]).signals
+    assert (len(found.features), found.counts.sketched_rows) == (2, 120)
 
 
 def test_which_hours_share_an_id() -> None:
