@@ -61,3 +61,10 @@ async def get_monitor_run(req: func.HttpRequest) -> func.HttpResponse:
 async def cancel_monitor_run(req: func.HttpRequest) -> func.HttpResponse:
     """End a run."""
     return await answer("cancel_monitor_run", req)
+
+
+@bp.function_name("list_collection_windows")
+@bp.route("collection-windows", methods=["GET"])
+async def list_collection_windows(req: func.HttpRequest) -> func.HttpResponse:
+    """Hours of collected data that are sketched, newest first."""
+    return await answer("list_collection_windows", req)

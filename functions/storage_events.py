@@ -1,4 +1,4 @@
-"""Event Grid, Microsoft.Storage.BlobCreated: uploads.
+"""Event Grid, Microsoft.Storage.BlobCreated: uploads, declared files, collected data.
 
 The parameter is a str because that takes both the Event Grid and the CloudEvents schema.
 """

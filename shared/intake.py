@@ -1,4 +1,5 @@
-"""How uploads come in: from blobs that appear in the upload container, and from requests."""
+"""How uploads come in: from blobs that appear in the upload container, and from requests. Blobs of other containers are
+handed on."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
+from shared.collection_intake import COLLECTED, CollectionIntake
 from shared.commit import Draft
 from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop
@@ -34,20 +36,24 @@ _SUBJECT = re.compile(r"^/blobServices/default/containers/(?P<container>[^/]+)/b
 class Intake:
     """Turns arrivals into upload resources and has each looked at at once."""
 
-    def __init__(self, deps: Deps, loop: Loop, config: ConfigIntake) -> None:
+    def __init__(self, deps: Deps, loop: Loop, config: ConfigIntake, collected: CollectionIntake) -> None:
         self._deps = deps
         self._loop = loop
         self._config = config
+        self._collected = collected
 
     async def blob_created(self, event: Event) -> None:
         """A blob arrived: of an upload every manifest that it may belong to (in its folder or above) is looked at, of
-        the container `config` the whole. Blobs in other containers, and those no manifest speaks of, change nothing."""
+        the container `config` the whole, of collected data the hour. Blobs in other containers, and those no manifest
+        speaks of, change nothing."""
         match = _SUBJECT.match(event.subject)
         if match is None or not is_valid_path(path := match["path"]):
             return
         cause = Cause(actor="storage_event", type="event", id=event.id)
         if match["container"] == CONFIG:
             await self._config.blob_created(cause)
+        if match["container"] == COLLECTED:
+            await self._collected.blob_created(path, event.time, cause)
         if match["container"] != UPLOADS:
             return
         for manifest in manifests_for(path):

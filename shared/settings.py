@@ -89,6 +89,14 @@ class Settings(Document):
     optimization_timeout_s: float = Field(default=1800, gt=0, description="how long optimising a model may take")
     profile_timeout_s: float = Field(default=1500, gt=0, description="how long the profile of a model may take")
     monitor_run_timeout_s: float = Field(default=3600, gt=0, description="how long a run of a monitor may take")
+    collected_settle_s: float = Field(
+        default=300,
+        ge=0,
+        description="how long after its end an hour of collected data is sketched, and after arrivals",
+    )
+    window_sketch_retention_s: float = Field(
+        default=2678400, ge=0, description="how long sketches of hours of collected data are kept"
+    )
     notifiers: str = Field(
         default="", description="whom monitors can tell: path of a YAML or JSON file, or the JSON itself"
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from shared.api import monitor_runs as handlers
+from shared.api.collection_windows import list_collection_windows
+from shared.api.documents import collection_windows as windows
 from shared.api.documents import monitor_runs as doc
 from shared.api.operation import BODY_ERRORS, PAGING, Operation
 
@@ -45,6 +47,15 @@ MONITOR_RUNS = (
         handlers.list_monitor_runs,
         {200: doc.MonitorRunPage},
         (400, 422),
+        query=(*PAGING, "monitor"),
+    ),
+    Operation(
+        "list_collection_windows",
+        "GET",
+        "collection-windows",
+        list_collection_windows,
+        {200: windows.CollectionWindowPage},
+        (400, 404, 422),
         query=(*PAGING, "monitor"),
     ),
     Operation("get_monitor_run", "GET", _ONE, handlers.get_monitor_run, {200: doc.MonitorRunFound}, (404,)),

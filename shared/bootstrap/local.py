@@ -6,6 +6,7 @@ import asyncio
 
 from shared.adapters.local.artifact_store import LocalArtifactStore
 from shared.adapters.local.clock import SystemClock
+from shared.adapters.local.collected_files import LocalCollected
 from shared.adapters.local.container_engines import find_engine
 from shared.adapters.local.deployment_target import LocalTarget
 from shared.adapters.local.endpoint_credentials import LocalCredentials
@@ -60,7 +61,9 @@ def local_control_plane(settings: Settings, clock: Clock | None = None) -> Contr
         ),
         LocalProfiler(folder / "profiles", settings.package_index_url, prices=settings.profile_prices, alone=alone),
         LocalOptimizer(folder / "optimizations", environments, settings.package_index_url, alone=alone),
-        LocalMonitorRunner(folder / "monitor-runs", folder / "collected", settings.monitor_run_timeout_s),
+        LocalMonitorRunner(
+            folder / "monitor-runs", LocalCollected(folder / "collected"), settings.monitor_run_timeout_s
+        ),
         targets(settings, LocalTarget(folder / "endpoints", settings.package_index_url), None, None),
         LocalCredentials(folder / "endpoint-keys"),
         clock,

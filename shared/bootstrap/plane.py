@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared import telemetry
+from shared.collection_intake import CollectionIntake
 from shared.config_intake import ConfigIntake
 from shared.controllers.loop import Loop
 from shared.controllers.outcome import Deps
@@ -25,6 +26,7 @@ from shared.git_intake import GitIntake
 from shared.image_intake import ImageIntake
 from shared.intake import Intake
 from shared.leases import Leases
+from shared.packaging.collection_windows import CollectionWindows
 from shared.packaging.image_garbage import ImageGarbage
 from shared.packaging.images import Images
 from shared.packaging.monitor_backfills import MonitorBackfills
@@ -32,6 +34,7 @@ from shared.packaging.monitor_runs import MonitorRuns
 from shared.packaging.monitor_schedules import MonitorSchedules
 from shared.packaging.optimizations import Optimizations
 from shared.packaging.profiles import Profiles
+from shared.packaging.window_garbage import WindowGarbage
 from shared.ports import (
     ResourceQuery,
     WorkMessage,
@@ -68,7 +71,9 @@ class ControlPlane:
         self.deps = deps
         self.loop = Loop(deps)
         self.config_intake = ConfigIntake(deps, self.loop)
-        self.intake = Intake(deps, self.loop, self.config_intake)
+        windows = CollectionWindows(deps.store, deps.committer, deps.clock, deps.settings)
+        self.collection_intake = CollectionIntake(windows, self.loop)
+        self.intake = Intake(deps, self.loop, self.config_intake, self.collection_intake)
         self.git_intake = GitIntake(deps, self.loop)
         self.data = DataVersions(deps.store, deps.committer, deps.artifacts)
         self.environments = EnvironmentVersions(deps.store, deps.committer, deps.artifacts)
@@ -79,6 +84,9 @@ class ControlPlane:
         )
         self.profiles = Profiles(deps.store, deps.committer, deps.registry, self.environments, deps.artifacts)
         self.optimizations = Optimizations(deps.store, deps.committer, deps.registry, deps.artifacts)
+        self.window_garbage = WindowGarbage(
+            deps.store, deps.committer, deps.clock, retention_s=deps.settings.window_sketch_retention_s
+        )
         self.monitor_runs = MonitorRuns(deps.store, deps.committer, deps.clock)
         self.monitor_backfills = MonitorBackfills(deps.store, deps.clock, self.monitor_runs)
         self.monitor_schedules = MonitorSchedules(deps.store, deps.committer, deps.clock, self.monitor_runs)
@@ -170,6 +178,7 @@ class ControlPlane:
                 return None
             await self.image_garbage.collect()
             await self.image_intake.collect_environments()
+            await self.window_garbage.collect()
             return await self.deps.garbage.collect()
 
     async def expire_staged(self) -> int:

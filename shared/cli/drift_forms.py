@@ -71,7 +71,9 @@ def summary(signal: SignalResult) -> str:
     said = f"{count[Verdict.BREACHED]} of {compared} features beyond a threshold"
     few = f", {count[Verdict.NOT_ENOUGH_DATA]} with too few values" if count[Verdict.NOT_ENOUGH_DATA] else ""
     failed = f", {count[Verdict.FAILED]} not comparable" if count[Verdict.FAILED] else ""
-    return f"{said}{few}{failed}; {signal.counts.rows:,} rows"
+    counts = signal.counts
+    from_sketches = f", {counts.sketched_rows:,} of them from sketches" if counts.sketched_rows else ""
+    return f"{said}{few}{failed}; {counts.rows:,} rows{from_sketches}"
 
 
 def _rows(signal: SignalResult) -> list[Sequence[str]]:

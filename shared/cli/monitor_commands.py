@@ -117,6 +117,28 @@ def runs(options: Options, name: str | None, limit: int) -> None:
     output.show(options, page, output.table(headings, rows, empty="There are no runs of monitors."))
 
 
+@monitor.command("hours")
+@click.argument("name", required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=48, show_default=True, help="At most so many.")
+@common_options
+def hours(options: Options, name: str | None, limit: int) -> None:
+    """List hours of collected data that are sketched for monitors, or for one, newest first."""
+    with Api(options) as api:
+        page = api.pages("collection-windows", {"monitor": name} if name else None, limit=limit)
+    rows = [
+        (
+            output.moment(one["start"]),
+            one["collection"],
+            one["phase"],
+            *(str(one["counts"][each]) for each in ("files", "rows", "corrupt_lines", "duplicate_lines", "late_rows")),
+            one["error"].partition("\n")[0],
+        )
+        for one in page["items"]
+    ]
+    headings = ("HOUR", "COLLECTION", "PHASE", "FILES", "ROWS", "CORRUPT", "DUPLICATE", "LATE", "WHY NOT")
+    output.show(options, page, output.table(headings, rows, empty="No hour of collected data is sketched."))
+
+
 @monitor.command("show")
 @click.argument("name")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Save the result as a page.")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from shared.controllers.monitor_alerting import RunAlerting, has_turn, notified
 from shared.controllers.monitor_figures import figures_now, with_figures
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.assets import assets_of
+from shared.monitors.collected_layout import parts_of
 from shared.monitors.planning import plan_run
 from shared.monitors.run_plan import RunPlan
-from shared.ports import MonitorProgress, MonitorRunRequest
+from shared.monitors.window_use import windows_of
+from shared.packaging.collection_windows import CollectionWindows
+from shared.ports import MonitorProgress, MonitorRunRequest, wake
 from shared.resources.base import Cause, Resource
 from shared.resources.build import StoredText
 from shared.resources.monitor import MonitorDeclaration
@@ -59,6 +62,7 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         return await alerts.told(_ended(status, MonitorRunPhase.FAILED, deps, progress.error), None, plan.alerting)
     if progress.result is None:
         return Outcome(status, unfinished=True, look_again_after_s=LOOK_S)
+    await _sketch_again(progress.outdated, deps, cause)
     result = await with_figures(plan, progress.result, resource, status.figures, deps)
     stored = await deps.artifacts.put(_once(result.model_dump_json().encode()))
     status.result, status.verdict = StoredText(sha256=stored.sha256, size_bytes=stored.size_bytes), result.verdict
@@ -71,6 +75,7 @@ async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> Monit
     assets = await assets_of(plan, deps.store, deps.artifacts)
     if assets.awaited:
         return MonitorProgress("", f"{assets.awaited} is not ready yet")
+    windows = {} if status.run_id else await windows_of(plan, assets, deps.store)  # one begun anew reads rows
     asked = MonitorRunRequest(
         plan.request,
         plan.collected,
@@ -78,8 +83,18 @@ async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> Monit
         deps.artifacts.read,
         frozenset(assets.reading_rows),
         assets.components,
+        windows,
     )
     return await deps.monitor_runner.advance(asked, status.run_id)
+
+
+async def _sketch_again(outdated: Sequence[str], deps: Deps, cause: Cause) -> None:
+    """Blob Storage tells of a blob when it is made, and not when something is appended: the run saw it."""
+    windows = CollectionWindows(deps.store, deps.committer, deps.clock, deps.settings)
+    for window in outdated:
+        key = await windows.note(*parts_of(window), deps.clock.now(), cause)
+        if key is not None:
+            await wake(deps.queue, key)
 
 
 def _empty(request: MonitorRequest) -> MonitorResult:

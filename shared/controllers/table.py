@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.controllers import (
+    collection_window,
     data,
     deployment,
     endpoint,
@@ -19,6 +20,7 @@ from shared.controllers import (
 )
 from shared.controllers.outcome import Controller
 from shared.errors import Invalid
+from shared.resources.collection_window import KIND as COLLECTION_WINDOW
 from shared.resources.data import KIND as DATA
 from shared.resources.environment import KIND as ENVIRONMENT
 from shared.resources.environment_build import KIND as ENVIRONMENT_BUILD
@@ -34,6 +36,7 @@ from shared.resources.sync import KIND as SYNC
 from shared.resources.upload import KIND as UPLOAD
 
 CONTROLLERS: dict[str, Controller] = {
+    COLLECTION_WINDOW: collection_window.CONTROLLER,
     DATA: data.CONTROLLER,
     ENVIRONMENT: environment.CONTROLLER,
     ENVIRONMENT_BUILD: environment_build.CONTROLLER,

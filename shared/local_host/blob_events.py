@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from urllib.parse import quote
 
-from shared.ports import BlobInfo, Container
+from shared.ports import BlobInfo
 from shared.resources.events import Event
 
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
@@ -20,7 +20,7 @@ _IDS = uuid.UUID("5d8a3a0e-6f0b-4f3e-9c0a-2b0f7d0c9a11")  # any constant: ids de
 
 
 def blob_created(
-    container: Container, blob: BlobInfo, *, api: str = "PutBlob", content_type: str = "application/octet-stream"
+    container: str, blob: BlobInfo, *, api: str = "PutBlob", content_type: str = "application/octet-stream"
 ) -> Event:
     """The event for this state of a blob. The same state always has the same id, time and sequencer; eTag is that of
     BlobInfo."""

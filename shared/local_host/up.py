@@ -36,7 +36,7 @@ from shared.local_host.host import QUEUE_FILE, FunctionsHost
 from shared.local_host.host_settings import parse_host_json, read_host_json
 from shared.local_host.request_body import BODY_LIMIT_SETTING, MAX_BODY_BYTES
 from shared.local_host.topic_endpoint import add_topic_routes
-from shared.local_host.upload_watcher import UploadWatcher
+from shared.local_host.watching import WATCHED_SUBJECTS, watchers
 from shared.reactions import REACTIONS
 from shared.resources.events import Event
 
@@ -55,8 +55,6 @@ EVENT_TYPES: dict[str, tuple[str, ...]] = {
     "lifecycle_event": tuple(REACTIONS),
     "container_registry_event": (IMAGE_PUSHED,),
 }
-# Also theirs: what signed URLs write to `staging` concerns nobody until it is registered.
-WATCHED_SUBJECTS = tuple(f"/blobServices/default/containers/{name}/" for name in ("uploads", "config"))
 # In the cloud these come from the app settings.
 DEFAULT_APP_SETTINGS = {
     "SLIPWAY_WORK_QUEUE": "reconcile",
@@ -121,7 +119,7 @@ async def _run(
             if event.subject.startswith(WATCHED_SUBJECTS):
                 await grid.enqueue("storage", [event])
 
-        watchers = [UploadWatcher(data_dir, on_blob_created, container=name) for name in ("uploads", "config")]
+        watched = watchers(data_dir, on_blob_created, os.environ)
         app = _web_app(functions_host, data_dir, grid, secrets, on_blob_created)
         runner = await _serve(app, sock, parts)
         await functions_host.start()
@@ -129,7 +127,7 @@ async def _run(
         parts.push_async_callback(_stop_accepting, runner)
         parts.enter_context(data_folder.announced(data_dir, url))
         say(_greeting(url, data_dir, parse_host_json(host_json).route_prefix))
-        await _until_stopped(stop, delivery.run(), *(watcher.run() for watcher in watchers))
+        await _until_stopped(stop, delivery.run(), *(watcher.run() for watcher in watched))
         say("Stopping: what runs may end within 10 seconds.")
 
 

@@ -1,5 +1,5 @@
-"""Sees the files that people drop into data_dir/uploads and data_dir/config, and announces each complete one as Blob
-Storage would."""
+"""Sees the files that people drop into data_dir/uploads and data_dir/config, and those that deployments collect to
+data_dir/collected, and announces each complete one as Blob Storage would."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.adapters.local.announced_blobs import announced_in
 from shared.adapters.local.blob_folders import blob_etag, info_of, is_path_open_for_writing, is_settled, scan
 from shared.errors import SlipwayError
 from shared.local_host.blob_events import blob_created
-from shared.ports import BlobInfo, Container
+from shared.ports import BlobInfo
 from shared.resources.events import Event
 
 CONCURRENT = 16  # announcements at a time
@@ -31,10 +31,12 @@ class UploadWatcher:
         data_dir: Path,
         on_blob_created: Callable[[Event], Awaitable[None]],
         *,
-        container: Container = "uploads",
+        container: str = "uploads",
         poll_s: float = 0.25,
         settle_s: float = 0.3,
+        max_interval_s: float = MAX_INTERVAL_S,
     ) -> None:
+        """A file is complete when nothing has changed it for `settle_s`."""
         self._data_dir = data_dir
         self._container = container
         self._root = data_dir / container
@@ -42,6 +44,7 @@ class UploadWatcher:
         self._on_blob_created = on_blob_created
         self._poll_s = poll_s
         self._settle_s = settle_s
+        self._max_interval_s = max_interval_s
         self._scan_s = 0.0
 
     async def run(self) -> None:
@@ -56,7 +59,7 @@ class UploadWatcher:
     async def _look_and_wait(self) -> None:
         try:
             await self.look()
-            pause_s = min(max(self._poll_s, self._scan_s / SCAN_SHARE), MAX_INTERVAL_S)
+            pause_s = min(max(self._poll_s, self._scan_s / SCAN_SHARE), self._max_interval_s)
         except (SlipwayError, OSError) as error:
             _log.error("%s could not be looked at, it is tried again in %g s: %s", self._root, MAX_INTERVAL_S, error)
             pause_s = MAX_INTERVAL_S
@@ -96,6 +99,6 @@ class UploadWatcher:
                 try:
                     await self._on_blob_created(blob_created(self._container, blob))
                 except SlipwayError as error:
-                    _log.warning("the upload %s could not be announced, it is tried again: %s", blob.path, error)
+                    _log.warning("the file %s could not be announced, it is tried again: %s", blob.path, error)
                     return
             noted[blob.path] = blob.etag

@@ -15,17 +15,18 @@ from shared.monitoring.column_types import ColumnType, type_of
 def within(times: pa.Array, start: datetime | None, end: datetime | None) -> pa.Array:
     """Whether each time is at or after `start` and before `end`; times without a zone are UTC; a null is not. Raises
     Invalid for a column that holds no times."""
-    micros = _micros(times)
-    kept = pc.is_valid(micros)
+    seen = micros(times)
+    kept = pc.is_valid(seen)
     for bound, compare in ((start, pc.greater_equal), (end, pc.less)):
         if bound is not None:
             aware = bound if bound.tzinfo is not None else bound.replace(tzinfo=UTC)
             value = pa.scalar(aware, pa.timestamp("us", "UTC")).cast(pa.int64())
-            kept = pc.and_(kept, pc.fill_null(compare(micros, value), False))
+            kept = pc.and_(kept, pc.fill_null(compare(seen, value), False))
     return kept
 
 
-def _micros(times: pa.Array) -> pa.Array:
+def micros(times: pa.Array) -> pa.Array:
+    """Microseconds since 1970 (UTC), null for nulls. Raises Invalid for a column that holds no times."""
     kind = type_of(times.type)
     try:
         if kind is ColumnType.STRING:

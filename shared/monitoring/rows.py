@@ -26,10 +26,11 @@ class Rows:
         self._time = data.time_column or (
             COLLECTED_TIME if any(file.format.startswith("collected") for file in data.files) else ""
         )
+        self.seen: set[str] = set()  # ids of collected requests, of what was read last
         self.schema: dict[str, ColumnType] = {}
         for reader in self._readers:
             for name, kind in reader.schema().items():
-                self.schema[name] = _common(self.schema.get(name, kind), kind)
+                self.schema[name] = common_type(self.schema.get(name, kind), kind)
         self._check()
         self.schema = {name: kind for name, kind in self.schema.items() if _counts(data, name)}
 
@@ -48,6 +49,11 @@ class Rows:
                 raise _missing(data, name, self.schema)
 
     @property
+    def has_files(self) -> bool:
+        """Whether there is anything to read."""
+        return bool(self._readers)
+
+    @property
     def apart(self) -> bool:
         """Whether one column can be read without the others: no row has to be left out, and the formats allow it."""
         return not self._filters() and all(reader.columnar for reader in self._readers)
@@ -60,6 +66,7 @@ class Rows:
         """The rows that count, with those of the columns that their file has; what is read is counted in `counts`."""
         reading = Reading(DataCounts() if counts is None else counts)
         reading.counts.files += len(self._readers)
+        self.seen = reading.seen
         needed = [*dict.fromkeys([*columns, *filter(None, (self._time_needed(), self._data.segment_column))])]
         for reader in self._readers:
             for batch in reader.batches(needed, reading):
@@ -91,8 +98,8 @@ def _missing(data: DataSet, name: str, schema: dict[str, ColumnType]) -> Invalid
     return Invalid(f"{data.label or 'the data'}: there is no column {name!r}", remedy=_names(schema))
 
 
-def _common(first: ColumnType, second: ColumnType) -> ColumnType:
-    """The type of a column that has both in different files."""
+def common_type(first: ColumnType, second: ColumnType) -> ColumnType:
+    """The type of a column that has both in different files; the same in whatever order files are looked at."""
     if first is second:
         return first
     numeric = {first, second} == {ColumnType.INTEGER, ColumnType.FLOAT}

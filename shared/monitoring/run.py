@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 from shared.errors import Invalid, SlipwayError
+from shared.monitoring.rows_needed import RowsNeeded
 from shared.monitoring.settings import Settings
 from shared.resources.monitor_request import MonitorRequest, SignalRequest
 from shared.resources.monitor_result import MonitorResult, SignalResult
@@ -21,21 +22,26 @@ SIGNALS = {
 
 
 def run(request: MonitorRequest) -> MonitorResult:
-    """What each signal found, in their order."""
+    """What each signal found, in their order. Raises RowsNeeded when sketches of hours do not do."""
     settings = Settings.of(request)
+    found = [_signal(one, settings) for one in request.signals]
+    if needed := [one for one in found if isinstance(one, RowsNeeded)]:
+        raise RowsNeeded({window for one in needed for window in one.windows})
     return MonitorResult(
         monitor=request.monitor,
         run_id=request.run_id,
         created_at=request.created_at,
         endpoint=request.endpoint,
         compatibility=request.compatibility,
-        signals=[_signal(one, settings) for one in request.signals],
+        signals=[one for one in found if isinstance(one, SignalResult)],
     )
 
 
-def _signal(signal: SignalRequest, settings: Settings) -> SignalResult:
+def _signal(signal: SignalRequest, settings: Settings) -> SignalResult | RowsNeeded:
     try:
         return calculated(signal, settings)
+    except RowsNeeded as needed:
+        return needed
     except SlipwayError as error:
         return _described(signal, SignalResult(name=signal.name, type=signal.type, reason=str(error)))
 

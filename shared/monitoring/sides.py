@@ -9,8 +9,10 @@ from shared.errors import Invalid
 from shared.monitoring.arrays import Floats
 from shared.monitoring.column_types import ColumnType
 from shared.monitoring.features import compared, feature_type
+from shared.monitoring.hours import add_hours, schema_of
 from shared.monitoring.metrics.metric import CATEGORICAL, NUMERICAL, Compatibility
 from shared.monitoring.rows import Rows
+from shared.monitoring.rows_needed import check_hours
 from shared.monitoring.sketches import storage
 from shared.monitoring.sketches.column import ColumnPlan, ColumnSketch, forms_of
 from shared.monitoring.sketches.dataset import DataSketch, kept_values, sketch_rows
@@ -36,11 +38,12 @@ def sides_of(
     reference = signal.reference
     if reference is None:
         raise Invalid(f"{signal.name}: there is no reference to compare with", remedy="give reference_data")
+    check_hours(signal, complete_only=complete_only)
     before, now = Rows(reference, complete_only=complete_only), Rows(signal.production, complete_only=complete_only)
     stored = [storage.read(path) for path in signal.production.sketches]
     known = _stored(reference)
     was = before.schema or {name: one.type for name, one in known.columns.items()}
-    is_ = now.schema or {name: one.type for part in stored for name, one in part.columns.items()}
+    is_ = schema_of(signal.production, now) or {name: one.type for part in stored for name, one in part.columns.items()}
     if not is_:
         raise Invalid(f"{signal.name}: the production data hold no columns", remedy="give files or sketches with rows")
     strict = compatibility == "azureml" and not quality
@@ -56,6 +59,7 @@ def sides_of(
     current = _production(now, baseline, forms, types, exact)
     for one in stored:
         current.merge(one)
+    add_hours(current, signal.production.hours, now.seen, forms)
     _save(baseline, reference)
     _save(current, signal.production)
     return Sides(baseline, current, types, dict(was), dict(is_))
@@ -145,7 +149,7 @@ def _production(
     types: Mapping[str, FeatureType],
     exact: bool,
 ) -> DataSketch:
-    if not rows.schema:
+    if not rows.has_files:
         return DataSketch()
     keep = kept_values(len(forms))
     plans = []

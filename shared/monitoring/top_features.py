@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.errors import Invalid
+from shared.monitoring.hours import schema_of
 from shared.monitoring.importance import ROWS, importances
 from shared.monitoring.joined import CORRELATION, row_sample
 from shared.monitoring.rows import Rows
@@ -19,7 +20,7 @@ def with_top_features(signal: SignalRequest, seed: int) -> SignalRequest:
     schema = Rows(training).schema
     if target not in schema:
         raise Invalid(f"{training.label}: there is no column {target!r}", remedy=f"name one of {', '.join(schema)}")
-    now = Rows(signal.production).schema
+    now = schema_of(signal.production, Rows(signal.production))
     passed_over = {target, CORRELATION, training.correlation_column, training.time_column}
     features = [name for name in schema if name in now and name not in passed_over]
     table = row_sample(training, [*features, target], ROWS, seed, DataCounts())

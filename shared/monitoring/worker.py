@@ -1,6 +1,7 @@
 """`python -m shared.monitoring.worker REQUEST.json RESULT.json`: a MonitorRequest in, a MonitorResult out.
 
-Exits with 0 when a result was written, whatever it says; with 1 and the reason on standard error otherwise.
+Or RowsAsked, when it needs rows where it was given sketches of hours. Exits with 0 when one of the two was written,
+whatever it says; with 1 and the reason on standard error otherwise.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from shared.errors import SlipwayError
 from shared.resources.monitor_request import MonitorRequest
+from shared.resources.monitor_result import MonitorResult, RowsAsked
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         request = MonitorRequest.model_validate_json(Path(given[0]).read_bytes())
-        from shared.monitoring.run import run
-
-        result = run(request)
+        result = _answer(request)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{error.name} is not installed\nTo do: pip install 'slipway[monitoring]'\n")
         return 1
@@ -36,6 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     part.write_text(result.model_dump_json())
     part.replace(given[1])
     return 0
+
+
+def _answer(request: MonitorRequest) -> MonitorResult | RowsAsked:
+    from shared.monitoring.rows_needed import RowsNeeded
+    from shared.monitoring.run import run
+
+    try:
+        return run(request)
+    except RowsNeeded as needed:
+        return RowsAsked(rows_of=needed.windows)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from shared.monitors.windows import Window
+from shared.resources.monitor_request import DataFile
 
 _HOUR = timedelta(hours=1)
 SUFFIX = ".jsonl"
@@ -46,3 +47,34 @@ def folders_of(window: Window, late: timedelta = _HOUR) -> Iterator[str]:
     while day < window.end + late:
         yield day.strftime("%Y/%m/%d")
         day += timedelta(days=1)
+
+
+def parts_of(path: str) -> tuple[str, str]:
+    """The collection, ENDPOINT/DEPLOYMENT/COLLECTION, and what is below it, of a path that begins with one."""
+    parts = path.split("/")
+    return "/".join(parts[:3]), "/".join(parts[3:])
+
+
+def place_of(path: str) -> tuple[str, str] | None:
+    """The collection (ENDPOINT/DEPLOYMENT/COLLECTION) of a file by its path in the container, and its path below that;
+    None for what is no file of the layout."""
+    collection, below = parts_of(path)
+    return (collection, below) if hour_of(below) is not None else None
+
+
+def folder_of(path: str) -> str:
+    """The folder that a file's window has, by its path below the collection's folder: YYYY/MM/DD/HH, of a file that is
+    rolled by the day YYYY/MM/DD."""
+    return "/".join(path.split("/")[:-1][:4])
+
+
+def window_of(folder: str) -> Window:
+    """The time when files of such a folder are written."""
+    begins = hour_of(f"{folder}/{SUFFIX}")
+    assert begins is not None
+    return Window(begins, begins + (timedelta(days=1) if folder.count("/") == 2 else _HOUR))
+
+
+def data_file(path: str, place: str) -> DataFile:
+    """A file by its path below the collection's folder, as it is read; `place` is its local path."""
+    return DataFile(path=place, format="collected", begins=hour_of(path))

@@ -77,7 +77,7 @@ def _signal(signal: SignalResult, runs: Sequence[MonitorResult]) -> str:
     times = [one.isoformat(timespec="minutes") for one in (signal.window_start, signal.window_end) if one]
     is_served = signal.type == INFRASTRUCTURE
     read = [
-        f"{counts.rows} rows of {counts.files} files",
+        f"{counts.rows} rows of {counts.files} files, {counts.sketched_rows} of them from sketches",
         f"{counts.corrupt_lines} corrupt, {counts.duplicate_lines} duplicate lines",
         f"{counts.late_rows} late rows",
     ]

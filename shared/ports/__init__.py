@@ -17,6 +17,7 @@ from shared.ports.artifacts import (
     UploadArea,
 )
 from shared.ports.clock import Clock
+from shared.ports.collected import CollectedSource
 from shared.ports.credentials import EndpointCredentialStore
 from shared.ports.deployments import (
     Autoscale,
@@ -45,6 +46,8 @@ from shared.ports.monitoring import (
     MonitorRunRequest,
     ReadFile,
     StoredProfile,
+    WindowSketchProgress,
+    WindowSketchRequest,
 )
 from shared.ports.notifying import Notifier
 from shared.ports.optimization import ModelOptimizer, OptimizationProgress, OptimizationRequest
@@ -65,6 +68,7 @@ __all__ = [
     "BuildProgress",
     "BuildRequest",
     "Clock",
+    "CollectedSource",
     "Commit",
     "CommitReporter",
     "CommitState",
@@ -127,6 +131,8 @@ __all__ = [
     "StoredProfile",
     "Subscription",
     "UploadArea",
+    "WindowSketchProgress",
+    "WindowSketchRequest",
     "WorkMessage",
     "WorkQueue",
     "Write",

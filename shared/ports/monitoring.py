@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.ports.artifacts import Artifact
 from shared.resources.build import StoredText
+from shared.resources.collection_window import SketchedWindow, WindowOutcome
 from shared.resources.data_profile import DataProfile, DataTable
 from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.model import ModelFile
@@ -51,6 +52,7 @@ class MonitorRunRequest:
     read_file: ReadFile
     reading_rows: frozenset[str] = frozenset()  # signals that read the rows of their reference, whatever its sketch
     components: Mapping[str, ComponentRun] = field(default_factory=dict)  # what custom signals run, by their names
+    windows: Mapping[str, Sequence[SketchedWindow]] = field(default_factory=dict)  # of production, by signals' names
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class MonitorProgress:
     log: str = ""  # what it printed so far
     result: MonitorResult | None = None  # when it has ended well
     error: str = ""  # when it has ended badly: why
+    outdated: tuple[str, ...] = ()  # windows whose files are others than were sketched: COLLECTION/FOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,28 @@ class DataProfileProgress:
     error: str = ""  # when it has ended badly: why
 
 
+@dataclass(frozen=True, slots=True)
+class WindowSketchRequest:
+    """A window of collected data whose rows are to be read once."""
+
+    sketch_id: str  # names this reading: letters, digits, dashes
+    collection: str  # ENDPOINT/DEPLOYMENT/COLLECTION
+    folder: str  # below it
+    baselines: tuple[StoredText, ...]  # stored sketches at whose edges is counted
+    read_file: ReadFile
+    keep_file: KeepFile
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSketchProgress:
+    """How far a reading is."""
+
+    run_id: str
+    log: str = ""  # what it printed so far
+    outcome: WindowOutcome | None = None  # when it has ended well
+    error: str = ""  # when it has ended badly: why
+
+
 class MonitorRunner(Protocol):
     """Calculates what monitors find, in processes of their own."""
 
@@ -106,5 +131,10 @@ class MonitorRunner(Protocol):
 
     async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
         """Begin to read a data set, or look at the reading under way or done. Raises NotSupported where nothing can be
+        calculated."""
+        ...
+
+    async def sketch(self, request: WindowSketchRequest) -> WindowSketchProgress:
+        """Begin to read a window, or look at the reading under way or done. Raises NotSupported where nothing can be
         calculated."""
         ...

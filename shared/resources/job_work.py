@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter
 
 from shared.resources.base import Document
 from shared.resources.build import StoredText
+from shared.resources.collection_window import SketchedWindow, WindowOutcome
 from shared.resources.data_profile import DataProfile, DataTable
 from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.model import ModelFile
@@ -48,6 +49,7 @@ class MonitorRunWork(Document):
     reading_rows: list[str]  # signals that read the rows of their reference, whatever its sketch
     components: dict[str, ComponentWork] = Field(default_factory=dict)  # what custom signals run, by their names
     index_url: str = ""  # where the packages of components come from; "": what uv is configured with
+    windows: dict[str, list[SketchedWindow]] = Field(default_factory=dict)  # of production, by signals' names
     timeout_s: float  # how long it may take
 
     @property
@@ -63,6 +65,22 @@ class DataProfileWork(Document):
     profile_id: str  # names the reading
     label: str  # NAME:VERSION
     table: DataTable  # its rows
+    timeout_s: float  # how long it may take
+
+    @property
+    def runs_others_code(self) -> bool:
+        """Nothing but Slipway's own."""
+        return False
+
+
+class WindowSketchWork(Document):
+    """A window of collected data, to be read once."""
+
+    kind: Literal["window-sketch"] = "window-sketch"
+    sketch_id: str  # names the reading
+    collection: str  # ENDPOINT/DEPLOYMENT/COLLECTION
+    folder: str  # below it
+    baselines: list[StoredText]  # stored sketches at whose edges is counted
     timeout_s: float  # how long it may take
 
     @property
@@ -105,15 +123,16 @@ class OptimizationWork(Document):
         return True
 
 
-AnyWork = MonitorRunWork | DataProfileWork | ProfileWork | OptimizationWork
+AnyWork = MonitorRunWork | DataProfileWork | WindowSketchWork | ProfileWork | OptimizationWork
 WORK: TypeAdapter[AnyWork] = TypeAdapter(Annotated[AnyWork, Field(discriminator="kind")])
 
 
 class MonitorRunOutcome(Document):
-    """What came of a run of a monitor: one of the two."""
+    """What came of a run of a monitor: a result or an error."""
 
     result: MonitorResult | None = None  # it ended well
     error: str = ""  # why it did not
+    outdated: list[str] = Field(default_factory=list)  # windows whose files are others than were sketched
 
 
 class DataProfileOutcome(Document):
@@ -122,6 +141,13 @@ class DataProfileOutcome(Document):
     profile: DataProfile | None = None  # it ended well
     profile_file: StoredText | None = None  # the same as JSON
     sketch_file: StoredText | None = None  # stands for the rows as a baseline
+    error: str = ""  # why it did not
+
+
+class WindowSketchOutcome(Document):
+    """What came of reading a window: one of the two."""
+
+    outcome: WindowOutcome | None = None  # it ended well
     error: str = ""  # why it did not
 
 

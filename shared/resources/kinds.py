@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from shared.errors import Invalid
 from shared.resources import (
     build,
+    collection_window,
     environment_build,
     image,
     model,
@@ -49,6 +50,13 @@ KINDS: dict[str, Kind] = {
             environment_build.KIND,
             environment_build.EnvironmentBuildSpec,
             build.BuildStatus,
+            None,
+            True,
+        ),
+        Kind(
+            collection_window.KIND,
+            collection_window.CollectionWindowSpec,
+            collection_window.CollectionWindowStatus,
             None,
             True,
         ),

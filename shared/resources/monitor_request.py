@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.resources.document import Document
+from shared.resources.monitor_result import DataCounts
 
 FileFormat = Literal["parquet", "csv", "jsonl", "collected", "collected_csv"]
 FeatureType = Literal["numerical", "categorical"]
@@ -29,6 +30,17 @@ class DataFile(Document):
     begins: datetime | None = None  # collected: rows of earlier times are late; None: not known
 
 
+class SketchedHour(Document):
+    """Collected data that were read before: what is kept of them, at the edges of the signal's reference."""
+
+    window: str  # which, as it is asked for when its rows are needed: ENDPOINT/DEPLOYMENT/COLLECTION/FOLDER
+    sketch: str  # local path
+    ids: str  # local path of hashes of the ids of its lines, sorted, 8 bytes each
+    columns: dict[str, str] = Field(default_factory=dict)  # type by name, of its rows
+    counts: DataCounts = Field(default_factory=DataCounts)  # of the reading
+    is_outside: bool = False  # whether all of its rows lie outside the data set's window
+
+
 class DataSet(Document):
     """Rows from files, from stored sketches, or from both: what they count is added up."""
 
@@ -37,6 +49,7 @@ class DataSet(Document):
     sketches: list[str] = Field(
         default_factory=list
     )  # local paths of stored sketches; of production: against the baseline
+    hours: list[SketchedHour] = Field(default_factory=list)  # of production: collected data beside those of `files`
     save_sketch: str = ""  # local path that its sketch is written to; "": nowhere
     window_start: datetime | None = None  # rows before it do not count; None: all do
     window_end: datetime | None = None  # nor rows at this time or later

@@ -83,6 +83,7 @@ class DataCounts(Document):
 
     files: int = 0
     rows: int = 0  # that count; of infrastructure: requests
+    sketched_rows: int = 0  # of these, those that a stored sketch of their hour stood for: they were not read again
     corrupt_lines: int = 0  # that are no collected data
     duplicate_lines: int = 0  # with an id that was read before
     late_rows: int = 0  # of collected data, written in a later hour than they are of; they count where they belong
@@ -126,6 +127,12 @@ class MonitorResult(Document):
     def verdict(self) -> Verdict:
         """The worst of its signals."""
         return worst([signal.verdict for signal in self.signals])
+
+
+class RowsAsked(Document):
+    """The answer of statistics that need rows where they were given sketches: they are to be asked again."""
+
+    rows_of: list[str]  # windows that are to be given as files: ENDPOINT/DEPLOYMENT/COLLECTION/FOLDER
 
 
 _BY_WEIGHT = (Verdict.BREACHED, Verdict.FAILED, Verdict.HEALTHY, Verdict.NOT_ENOUGH_DATA)

@@ -25,6 +25,8 @@ _FIELDS = {
     "type": "type",
     "stage": "stage",
     "monitor": "monitor",
+    "collected_on": "collected_on",
+    "deployment": "deployment",
 }
 _DATASETS = ("datasets", "inputs", "outputs")
 _WORD = re.compile(r"\w+")
@@ -41,7 +43,8 @@ def property_term(key: str, value: str | None = None) -> str:
 
 
 def field_term(name: str, value: str) -> str:
-    """Has this value in a field of its kind: framework, run, dataset, label, type, stage, experiment, monitor."""
+    """Has this value in a field of its kind: framework, run, dataset, label, type, stage, experiment, monitor,
+    collected_on, deployment."""
     return _cut(f"{name}:{value}")
 
 

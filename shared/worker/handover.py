@@ -19,7 +19,7 @@ from shared.errors import NotFound, Permanent
 from shared.monitors.assets import data_sets
 from shared.ports import Artifact, ReadFile
 from shared.resources.data_profile import DataTable
-from shared.resources.job_work import WORK, AnyWork, MonitorRunWork, OptimizationWork, ProfileWork
+from shared.resources.job_work import WORK, AnyWork, MonitorRunWork, OptimizationWork, ProfileWork, WindowSketchWork
 
 CHUNK_BYTES = 2**20
 
@@ -28,7 +28,7 @@ class Handover:
     """The folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.collected = folder / "collected"
+        self.collected = folder / "collected"  # what deployments collected
         self._work = folder / "work.json"
         self._fetched = folder / "fetched"
         self._kept = folder / "kept"
@@ -94,6 +94,8 @@ def files_of(work: AnyWork) -> Iterator[str]:
     elif isinstance(work, ProfileWork | OptimizationWork):
         yield from (file.sha256 for file in work.spec.files)
         yield work.spec.sample.sha256
+    elif isinstance(work, WindowSketchWork):
+        yield from (one.sha256 for one in work.baselines)
     else:
         yield from _of_table(work.table)
 

@@ -17,9 +17,11 @@ from shared.resources.job_work import (
     OptimizationOutcome,
     OptimizationWork,
     ProfileOutcome,
+    WindowSketchOutcome,
+    WindowSketchWork,
 )
 
-Outcome = MonitorRunOutcome | DataProfileOutcome | ProfileOutcome | OptimizationOutcome
+Outcome = MonitorRunOutcome | DataProfileOutcome | WindowSketchOutcome | ProfileOutcome | OptimizationOutcome
 
 
 def read_outcome(work: AnyWork, document: bytes) -> Outcome:
@@ -29,6 +31,8 @@ def read_outcome(work: AnyWork, document: bytes) -> Outcome:
         model = MonitorRunOutcome
     elif isinstance(work, DataProfileWork):
         model = DataProfileOutcome
+    elif isinstance(work, WindowSketchWork):
+        model = WindowSketchOutcome
     elif isinstance(work, OptimizationWork):
         model = OptimizationOutcome
     try:

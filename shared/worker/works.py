@@ -10,17 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from shared.adapters.azure.collected_data import CollectedData
 from shared.adapters.local.environment_builder import LocalEnvironmentBuilder
 from shared.adapters.local.monitor_runner import LocalMonitorRunner
 from shared.adapters.local.optimizer import LocalOptimizer
 from shared.adapters.local.profiler import LocalProfiler
 from shared.errors import Permanent
 from shared.monitors.assets import data_sets
-from shared.monitors.windows import Window
 from shared.ports import (
     AssetData,
     BuildRequest,
+    CollectedSource,
     ComponentRun,
     DataProfileRequest,
     KeepFile,
@@ -28,6 +27,7 @@ from shared.ports import (
     OptimizationRequest,
     ProfileRequest,
     ReadFile,
+    WindowSketchRequest,
 )
 from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.job_work import (
@@ -41,6 +41,8 @@ from shared.resources.job_work import (
     OptimizationWork,
     ProfileOutcome,
     ProfileWork,
+    WindowSketchOutcome,
+    WindowSketchWork,
 )
 from shared.resources.profile import ProfileResult, ProfileState
 from shared.worker.outcomes import Outcome
@@ -54,7 +56,7 @@ class Tools:
 
     read: ReadFile
     keep: KeepFile
-    collected: Path  # what deployments collected, of the windows of a run
+    collected: CollectedSource
     folder: Path  # for everything that is only needed meanwhile
     say: Callable[[str], None]  # prints a line
 
@@ -77,21 +79,23 @@ async def done(work: AnyWork, tools: Tools) -> Outcome:
         return await _monitor_run(work, tools)
     if isinstance(work, DataProfileWork):
         return await _data_profile(work, tools)
+    if isinstance(work, WindowSketchWork):
+        return await _window_sketch(work, tools)
     if isinstance(work, OptimizationWork):
         return await _optimization(work, tools)
     return await _profile(work, tools)
 
 
-async def fetch_collected(work: AnyWork, collected: CollectedData, folder: Path, say: Callable[[str], None]) -> None:
+async def fetch_collected(work: AnyWork, collected: CollectedSource, folder: Path, say: Callable[[str], None]) -> None:
     """Put what a run of a monitor reads of collected data into the folder; nothing for another work."""
     if not isinstance(work, MonitorRunWork):
         return
     for signal in work.request.signals:
         for data in data_sets(signal):
             if data.label in work.collected and data.window_start and data.window_end:
-                window = Window(data.window_start, data.window_end)
-                count = await collected.fetch(work.collected[data.label], window, folder)
-                say(f"{data.label}: {count} files fetched")
+                name = work.collected[data.label]
+                files = await collected.files(name, data.window_start, data.window_end)
+                say(f"{data.label}: {len(await collected.fetch(name, files, folder))} files fetched")
 
 
 async def _monitor_run(work: MonitorRunWork, tools: Tools) -> MonitorRunOutcome:
@@ -103,9 +107,10 @@ async def _monitor_run(work: MonitorRunWork, tools: Tools) -> MonitorRunOutcome:
         tools.read,
         frozenset(work.reading_rows),
         await _components(work, tools),
+        windows=work.windows,
     )
     seen = await _followed(lambda: runner.advance(request, ""), lambda seen: bool(seen.result or seen.error), tools.say)
-    return MonitorRunOutcome(result=seen.result, error=seen.error)
+    return MonitorRunOutcome(result=seen.result, error=seen.error, outdated=list(seen.outdated))
 
 
 async def _components(work: MonitorRunWork, tools: Tools) -> dict[str, ComponentRun]:
@@ -137,6 +142,14 @@ async def _data_profile(work: DataProfileWork, tools: Tools) -> DataProfileOutco
         return DataProfileOutcome(error=seen.error)
     kept = seen.stored
     return DataProfileOutcome(profile=kept.profile, profile_file=kept.profile_file, sketch_file=kept.sketch_file)
+
+
+async def _window_sketch(work: WindowSketchWork, tools: Tools) -> WindowSketchOutcome:
+    runner = LocalMonitorRunner(tools.folder / "monitor-runs", tools.collected, work.timeout_s)
+    baselines = tuple(work.baselines)
+    request = WindowSketchRequest(work.sketch_id, work.collection, work.folder, baselines, tools.read, tools.keep)
+    seen = await _followed(lambda: runner.sketch(request), lambda seen: bool(seen.outcome or seen.error), tools.say)
+    return WindowSketchOutcome(outcome=seen.outcome, error=seen.error)
 
 
 async def _optimization(work: OptimizationWork, tools: Tools) -> OptimizationOutcome:

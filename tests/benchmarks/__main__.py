@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from tests.benchmarks import (
     cli_start,
     cold_start,
+    collected_hours,
     deploy,
     drift,
     drift_power,
@@ -38,6 +39,7 @@ from tests.benchmarks.report import ROOT, Result, conditions, load_average, save
 BENCHMARKS: dict[str, Callable[[bool], Awaitable[Result]]] = {
     "cli-start": cli_start.measure,
     "cold-start": cold_start.measure,
+    "collected-hours": collected_hours.measure,
     "deploy": deploy.measure,
     "drift": drift.measure,
     "drift-power": drift_power.measure,

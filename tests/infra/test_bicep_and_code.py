@@ -14,6 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from shared import collection_intake
 from shared.adapters.azure import acr_runs, artifact_store, collected_data, resource_store
 from shared.adapters.azure.cosmos_documents import CONTAINER
 from shared.adapters.kubernetes.objects import JOBS
@@ -21,6 +22,7 @@ from shared.bootstrap.jobs import SERVICE_ACCOUNT
 from shared.deployment_targets.kubernetes.jobs import job_manifest
 from shared.deployment_targets.kubernetes.render import KINDS
 from shared.events.types import BLOB_CREATED, IMAGE_PUSHED
+from shared.local_host.watching import CONTAINERS
 from shared.ports import Container, JobSpec
 from shared.reactions import REACTIONS
 from shared.resources.compute import AksCompute, GatewayReference, KubernetesCompute
@@ -143,12 +145,12 @@ def test_no_event_is_lost_in_silence() -> None:
     assert deliveries == {"maxDeliveryAttempts": 30, "eventTimeToLiveInMinutes": 1440}  # the most that there is
 
 
-def test_blobs_of_uploads_and_config_are_announced_and_no_others() -> None:
+def test_blobs_of_uploads_config_and_collected_data_are_announced_and_no_others() -> None:
     (filters,) = [e.value["properties"]["filter"] for e in subscriptions() if function_of(e) == "storage_event"]
     prefixes = filters["advancedFilters"][0]["values"]
     named = {prefix.removeprefix("/blobServices/default/containers/").rstrip("/") for prefix in prefixes}
-    assert named == {"uploads", "config"}
-    assert named <= set(get_args(Container))
+    assert named == {"uploads", "config", collected_data.COLLECTED} == set(CONTAINERS)
+    assert named <= {*get_args(Container), collection_intake.COLLECTED}
 
 
 def test_always_ready_functions_exist(functions: dict[str, dict[str, Any]]) -> None:

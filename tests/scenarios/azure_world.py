@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ from shared.api.message import JSON, ApiRequest, ApiResponse
 from shared.bootstrap import ControlPlane
 from shared.bootstrap.assembly import Adapters, assemble
 from shared.local_host.topic_endpoint import TOPIC_PATH, add_topic_routes
+from shared.ports import MonitorRunner
 from shared.settings import Settings
 from tests.azurite import AzuriteServer
 from tests.contract.blob_stores import AzureBlobs, azure_blobs
@@ -117,7 +118,12 @@ class World:
 
 
 @asynccontextmanager
-async def azure_world(azurite: AzuriteServer, folder: Path) -> AsyncIterator[World]:
+async def azure_world(
+    azurite: AzuriteServer,
+    folder: Path,
+    monitors: Callable[[AzureBlobs], MonitorRunner] = lambda blobs: NoMonitorRunner(),
+    **settings: Any,
+) -> AsyncIterator[World]:
     """Fresh services, two function apps, and the pump, for as long as the context lasts."""
     async with AsyncExitStack() as parts:
         cosmos = await parts.enter_async_context(CosmosDouble())
@@ -131,7 +137,10 @@ async def azure_world(azurite: AzuriteServer, folder: Path) -> AsyncIterator[Wor
         async with QueueClient.from_connection_string(azurite.connection_string, queue_name) as client:
             await client.create_queue()
         names = ("app-1", "app-2")
-        first, second = [_plane(name, azurite, cosmos, blobs, topic, queue_name, parts) for name in names]
+        runner = monitors(blobs)
+        first, second = [
+            _plane(name, azurite, cosmos, blobs, topic, queue_name, parts, runner, settings) for name in names
+        ]
         world = World((first, second), blobs, topic, cosmos)
         pump = asyncio.create_task(world.pump())
         try:
@@ -151,6 +160,8 @@ def _plane(
     topic: Topic,
     queue_name: str,
     parts: AsyncExitStack,
+    monitors: MonitorRunner,
+    more: Mapping[str, Any],
 ) -> ControlPlane:
     store = open_cosmos_store(cosmos.endpoint, DATABASE, cosmos.key)
     queue = open_work_queue(azurite.queue_url, queue_name, azurite.connection_string)
@@ -158,11 +169,11 @@ def _plane(
     publisher = EventGridPublisher(client, "EventGridSchema")  # type: ignore[arg-type]
     for closing in (store, queue, publisher):
         parts.push_async_callback(closing.close)
-    settings = Settings(mode="azure", upload_settle_s=0.5, outbox_grace_s=0, instance_id=instance_id)
+    settings = Settings(mode="azure", upload_settle_s=0.5, outbox_grace_s=0, instance_id=instance_id, **more)
     subscriptions = LocalEventSubscriptions(topic.grid)
     runs = AcrRuns("", TokenCredential())  # type: ignore[arg-type]
     builders = AcrTasksBuilder(runs), AcrImageBuilder(runs)
-    missing = NoProfiler(), NoOptimizer(), NoMonitorRunner(), NoTarget(), NoCredentials()
+    missing = NoProfiler(), NoOptimizer(), monitors, NoTarget(), NoCredentials()
     ports = store, blobs.area, blobs.store, queue, publisher, subscriptions
     adapters = Adapters(*ports, *builders, *missing, SystemClock())
     return assemble(settings, adapters)

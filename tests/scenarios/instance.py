@@ -29,7 +29,7 @@ from shared.local_host.app_loader import find_app, index_app
 from shared.local_host.blob_endpoint import add_blob_routes
 from shared.local_host.host import QUEUE_FILE, FunctionsHost
 from shared.local_host.host_settings import read_host_json
-from shared.local_host.up import WATCHED_SUBJECTS
+from shared.local_host.watching import WATCHED_SUBJECTS
 from shared.ports import WorkQueue
 from shared.resources.events import Event
 from shared.settings import Settings, load_settings

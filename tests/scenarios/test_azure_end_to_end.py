@@ -108,7 +108,7 @@ def check_secrets(azure: AzureFleet, receiver: Receiver) -> None:
     said |= {"documents": json.dumps(azure.cosmos.container("slipway", "resources").documents(None))}
     cluster = [one.document() for one in azure.platform.kubernetes.cluster.objects.values()]
     said |= {"cluster": json.dumps(cluster), "jobs": "\n".join(azure.job_logs())}
-    assert "1 files fetched" in said["jobs"]
+    assert "1 files of " in said["jobs"]
     found = {(where, secret[:12]) for where, text in said.items() for secret in secrets if secret in text}
     assert found == set()
 

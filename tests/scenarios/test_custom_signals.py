@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shared.adapters.local.collected_files import LocalCollected
 from shared.adapters.local.job_runner import LocalJobRunner
 from shared.adapters.local.monitor_runner import LocalMonitorRunner
 from shared.bootstrap import ControlPlane
@@ -109,7 +110,8 @@ async def test_a_canceled_run_ends_the_component_that_a_killed_control_plane_lef
     jobs = LocalJobRunner(tmp_path / "monitor-runs" / "jobs")
     for name in ("m-1.0", "m-10.0"):
         await jobs.start(JobSpec(name, ("sleep", "600")))
-    await LocalMonitorRunner(tmp_path / "monitor-runs", tmp_path / "collected", 60).cancel("m-1")
+    collected = LocalCollected(tmp_path / "collected")
+    await LocalMonitorRunner(tmp_path / "monitor-runs", collected, 60).cancel("m-1")
     with pytest.raises(NotFound):
         await jobs.look("m-1.0")
     assert not (await jobs.look("m-10.0")).has_ended

@@ -24,8 +24,9 @@ from shared.events.types import MODEL_REGISTERED, EventDraft
 from shared.leases import KIND as LEASE
 from shared.local_host.event_delivery import EventDelivery, SystemSubscription
 from shared.local_host.event_grid_webhook import PATH as EVENT_GRID_PATH
-from shared.local_host.up import EVENT_TYPES, TOPICS, WATCHED_SUBJECTS
+from shared.local_host.up import EVENT_TYPES, TOPICS
 from shared.local_host.upload_watcher import UploadWatcher
+from shared.local_host.watching import WATCHED_SUBJECTS
 from shared.resources.base import Cause, ResourceKey
 from shared.resources.events import Event
 from shared.settings import LOCAL_TOPIC

@@ -12,8 +12,9 @@ from shared.adapters.local.announced_blobs import AnnouncedBlobs
 from shared.adapters.local.clock import SystemClock
 from shared.adapters.local.signing import UrlSigner
 from shared.adapters.local.upload_area import LocalUploadArea
-from shared.errors import NotFound, Retryable
+from shared.errors import Invalid, NotFound, Retryable
 from shared.local_host.upload_watcher import UploadWatcher
+from shared.local_host.watching import watchers
 from shared.resources.events import Event
 
 
@@ -163,3 +164,18 @@ async def test_a_file_is_announced_when_its_writer_has_closed_it(tmp_path: Path)
         file.flush()
         assert await watcher.look() == 0
     assert await watcher.look() == 1
+
+
+async def test_collected_files_are_announced_when_nothing_is_written_to_them_any_more(tmp_path: Path) -> None:
+    announced = Announcements()
+    *_, collected = watchers(tmp_path, announced, {"SLIPWAY_COLLECTED_SETTLE_S": "3600"})
+    path = "live/blue/model_inputs/2026/11/27/05/i.jsonl"
+    drop(tmp_path / "collected", path)
+    assert await collected.look() == 0, "half a minute is not over"
+    *_, collected = watchers(tmp_path, announced, {"SLIPWAY_COLLECTED_SETTLE_S": "0"})
+    for content in (b"one\n", b"one\ntwo\n"):
+        drop(tmp_path / "collected", path, content)
+        assert [await collected.look(), await collected.look()] == [1, 0]
+    assert {event.subject for event in announced.events} == {f"/blobServices/default/containers/collected/blobs/{path}"}
+    with pytest.raises(Invalid, match="SLIPWAY_COLLECTED_SETTLE_S"):
+        watchers(tmp_path, announced, {"SLIPWAY_COLLECTED_SETTLE_S": "soon"})

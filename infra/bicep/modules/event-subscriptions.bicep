@@ -59,7 +59,11 @@ resource blobCreated 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-0
         {
           operatorType: 'StringBeginsWith'
           key: 'subject'
-          values: ['/blobServices/default/containers/uploads/', '/blobServices/default/containers/config/']
+          values: [
+            '/blobServices/default/containers/uploads/'
+            '/blobServices/default/containers/config/'
+            '/blobServices/default/containers/collected/'
+          ]
         }
       ]
     }

@@ -1,7 +1,9 @@
-"""What deployments collected, from the container `collected` of Blob Storage into a folder."""
+"""What deployments collected, in the container `collected` of Blob Storage."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ from shared.errors import NotFound
 from shared.monitors.collected_layout import folders_of, is_needed
 from shared.monitors.windows import Window
 from shared.paths import is_valid_path
+from shared.resources.collection_window import CollectedFile
 
 if TYPE_CHECKING:
     from azure.storage.blob.aio import BlobServiceClient, ContainerClient
@@ -18,22 +21,35 @@ COLLECTED = "collected"
 
 
 class CollectedData:
-    """`service` comes from open_blob_service and stays the caller's to close."""
+    """A CollectedSource. `service` comes from open_blob_service and stays the caller's to close."""
 
     def __init__(self, service: BlobServiceClient) -> None:
         self._service = service
 
-    async def fetch(self, collection: str, window: Window, folder: Path) -> int:
-        """Put the files of ENDPOINT/DEPLOYMENT/COLLECTION that may hold rows of the window below `folder`, by the same
-        paths; how many there are. What is there already is taken as it is."""
-        container, count = self._service.get_container_client(COLLECTED), 0
+    async def files(self, collection: str, start: datetime, end: datetime) -> list[CollectedFile]:
+        """See CollectedSource."""
+        container, found, window = (
+            self._service.get_container_client(COLLECTED),
+            list[CollectedFile](),
+            Window(start, end),
+        )
         for day in folders_of(window):
             with translated(f"listing what {collection} collected"):
-                names = [blob.name async for blob in container.list_blobs(name_starts_with=f"{collection}/{day}/")]
-            for name in names:
-                if is_valid_path(name) and is_needed(name.removeprefix(f"{collection}/"), window):
-                    count += await _fetched(container, name, folder / name)
-        return count
+                async for blob in container.list_blobs(name_starts_with=f"{collection}/{day}/"):
+                    name = blob.name.removeprefix(f"{collection}/")
+                    if blob.size and is_valid_path(blob.name) and is_needed(name, window):
+                        etag = str(blob.etag).strip('"')
+                        found.append(CollectedFile(path=name, size_bytes=blob.size, etag=etag))
+        return sorted(found, key=lambda file: file.path.split("/"))
+
+    async def fetch(self, collection: str, files: Sequence[CollectedFile], folder: Path) -> dict[str, Path]:
+        """See CollectedSource. What is in the folder already is taken as it is."""
+        container, found = self._service.get_container_client(COLLECTED), {}
+        for file in files:
+            path = folder / collection / file.path
+            if await _fetched(container, f"{collection}/{file.path}", path):
+                found[file.path] = path
+        return found
 
 
 async def _fetched(container: ContainerClient, name: str, path: Path) -> bool:

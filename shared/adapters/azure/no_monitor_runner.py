@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from shared.errors import NotSupported
-from shared.ports import DataProfileProgress, DataProfileRequest, MonitorProgress, MonitorRunRequest
+from shared.ports import (
+    DataProfileProgress,
+    DataProfileRequest,
+    MonitorProgress,
+    MonitorRunRequest,
+    WindowSketchProgress,
+    WindowSketchRequest,
+)
 
 
 class NoMonitorRunner:
@@ -19,3 +26,9 @@ class NoMonitorRunner:
     async def profile(self, request: DataProfileRequest) -> DataProfileProgress:
         """Raises NotSupported."""
         raise NotSupported("data are profiled in jobs, and there is no image for them", remedy="set SLIPWAY_JOB_IMAGE")
+
+    async def sketch(self, request: WindowSketchRequest) -> WindowSketchProgress:
+        """Raises NotSupported."""
+        raise NotSupported(
+            "windows are sketched in jobs, and there is no image for them", remedy="set SLIPWAY_JOB_IMAGE"
+        )

@@ -13,6 +13,8 @@ from shared.ports import (
     MonitorProgress,
     MonitorRunRequest,
     StoredProfile,
+    WindowSketchProgress,
+    WindowSketchRequest,
 )
 from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.job_work import (
@@ -22,6 +24,8 @@ from shared.resources.job_work import (
     DataProfileWork,
     MonitorRunOutcome,
     MonitorRunWork,
+    WindowSketchOutcome,
+    WindowSketchWork,
 )
 
 AN_IMAGE = "the component's environment is an image as it is, which cannot be made in a job: declare its packages"
@@ -45,7 +49,7 @@ class JobMonitorRunner:
             outcome = await self._works.outcome(seen, MonitorRunOutcome)
         except Permanent as error:
             return MonitorProgress(name, log_of(seen), error=str(error))
-        return MonitorProgress(name, log_of(seen), outcome.result, outcome.error)
+        return MonitorProgress(name, log_of(seen), outcome.result, outcome.error, tuple(outcome.outdated))
 
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner."""
@@ -70,6 +74,25 @@ class JobMonitorRunner:
         stored = StoredProfile(outcome.profile, outcome.profile_file, outcome.sketch_file)
         return DataProfileProgress(name, log_of(seen), stored)
 
+    async def sketch(self, request: WindowSketchRequest) -> WindowSketchProgress:
+        """See MonitorRunner."""
+        name = request.sketch_id
+        work = WindowSketchWork(
+            sketch_id=name,
+            collection=request.collection,
+            folder=request.folder,
+            baselines=list(request.baselines),
+            timeout_s=self._timeout_s,
+        )
+        seen = await self._works.look(name, work, name)
+        if not seen.has_ended:
+            return WindowSketchProgress(name, log_of(seen))
+        try:
+            found = await self._works.outcome(seen, WindowSketchOutcome)
+        except Permanent as error:
+            return WindowSketchProgress(name, log_of(seen), error=str(error))
+        return WindowSketchProgress(name, log_of(seen), found.outcome, found.error)
+
     def _work(self, asked: MonitorRunRequest) -> MonitorRunWork:
         request = asked.request.model_copy(deep=True)
         components = {}
@@ -87,6 +110,7 @@ class JobMonitorRunner:
             reading_rows=sorted(asked.reading_rows),
             components=components,
             index_url=self._index_url,
+            windows={name: list(several) for name, several in asked.windows.items()},
             timeout_s=self._timeout_s,
         )
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.adapters.local.sqlite import Database
-from shared.ports import Container
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS announced (path TEXT PRIMARY KEY, etag TEXT NOT NULL) WITHOUT ROWID;"
 
@@ -16,7 +15,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS announced (path TEXT PRIMARY KEY, etag TEX
 class AnnouncedBlobs:
     """Path and ETag of the last announced state of each upload. Shared by the blob endpoint and the watcher."""
 
-    def __init__(self, data_dir: Path, container: Container = "uploads") -> None:
+    def __init__(self, data_dir: Path, container: str = "uploads") -> None:
         name = "watcher.db" if container == "uploads" else f"watcher-{container}.db"
         self._database = Database(data_dir / name, _SCHEMA)
         self._etags: dict[str, str] | None = None  # what the table holds, read at first use
@@ -75,6 +74,6 @@ def _select_all(connection: sqlite3.Connection) -> dict[str, str]:
 _shared: dict[str, AnnouncedBlobs] = {}
 
 
-def announced_in(data_dir: Path, container: Container = "uploads") -> AnnouncedBlobs:
+def announced_in(data_dir: Path, container: str = "uploads") -> AnnouncedBlobs:
     """The one of this container of the data folder: the same object for the same within this process."""
     return _shared.setdefault(f"{data_dir.absolute()}/{container}", AnnouncedBlobs(data_dir, container))

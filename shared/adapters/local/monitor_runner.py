@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from shared.adapters.local.builds import LocalBuilds, Made, Say
+from shared.adapters.local.collected_reading import CollectedReading
 from shared.adapters.local.component_process import ComponentProcess
 from shared.adapters.local.data_profiler import LocalDataProfiler
 from shared.adapters.local.job_runner import LocalJobRunner
 from shared.adapters.local.statistics import calculate, fetch, fetched, tidy, work_folder
+from shared.adapters.local.window_sketcher import LocalWindowSketcher
 from shared.errors import Permanent
 from shared.monitors.assets import data_sets
-from shared.monitors.collected_layout import folders_of, hour_of, is_needed
-from shared.monitors.windows import Window
-from shared.ports import DataProfileProgress, DataProfileRequest, MonitorProgress, MonitorRunRequest
-from shared.resources.monitor_request import DataFile, DataSet, SignalRequest
-from shared.resources.monitor_result import MonitorResult
+from shared.ports import (
+    CollectedSource,
+    DataProfileProgress,
+    DataProfileRequest,
+    MonitorProgress,
+    MonitorRunRequest,
+    WindowSketchProgress,
+    WindowSketchRequest,
+)
+from shared.resources.document import Document
+from shared.resources.monitor_request import DataSet, MonitorRequest, SignalRequest
+from shared.resources.monitor_result import MonitorResult, RowsAsked
 
 WORKER = "shared.monitoring.worker"
 JOBS = "jobs"
+_ANSWER: TypeAdapter[MonitorResult | RowsAsked] = TypeAdapter(MonitorResult | RowsAsked)
+
+
+class _Found(Document):
+    """What came of a run."""
+
+    result: MonitorResult
+    outdated: list[str]  # windows whose files are others than were sketched
 
 
 class LocalMonitorRunner:
-    """A MonitorRunner. `folder` holds what is read while a run lasts; `collected` is what deployments write to. A run
-    whose control plane ended is begun again by the next one, and comes to the same."""
+    """A MonitorRunner. `folder` holds what is read while a run lasts. A run whose control plane ended is begun again by
+    the next one, and comes to the same."""
 
-    def __init__(self, folder: Path, collected: Path, timeout_s: float) -> None:
+    def __init__(self, folder: Path, collected: CollectedSource, timeout_s: float) -> None:
         self._folder = folder.resolve()
-        self._collected = collected.resolve()
+        self._collected = collected
         self._timeout_s = timeout_s
         self._builds = LocalBuilds(self._folder)
         self._jobs = LocalJobRunner(self._folder / JOBS)
         self._profiler = LocalDataProfiler(folder / "profiles", timeout_s)
+        self._sketcher = LocalWindowSketcher(folder / "windows", collected, timeout_s)
 
     async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
         """See MonitorRunner."""
@@ -43,8 +63,8 @@ class LocalMonitorRunner:
         self._builds.forget(request.request.run_id)
         if progress.state != "Succeeded":
             return MonitorProgress(progress.run_id, progress.log, error=progress.reason or "it was ended")
-        result = MonitorResult.model_validate_json(progress.location)
-        return MonitorProgress(progress.run_id, progress.log, result)
+        found = _Found.model_validate_json(progress.location)
+        return MonitorProgress(progress.run_id, progress.log, found.result, outdated=tuple(found.outdated))
 
     async def cancel(self, monitor_run_id: str) -> None:
         """See MonitorRunner."""
@@ -58,21 +78,55 @@ class LocalMonitorRunner:
         """See MonitorRunner."""
         return await self._profiler.profile(request)
 
+    async def sketch(self, request: WindowSketchRequest) -> WindowSketchProgress:
+        """See MonitorRunner."""
+        return await self._sketcher.sketch(request)
+
     async def _run(self, asked: MonitorRunRequest, say: Say) -> Made:
         with work_folder(self._folder, asked.request.run_id) as work:
-            request = asked.request.model_copy(deep=True)
-            for number, signal in enumerate(request.signals):
-                for data in data_sets(signal):
-                    as_rows = data is not signal.reference or signal.name in asked.reading_rows
-                    await self._give_files(asked, data, work, as_rows=as_rows)
-                    say(f"{signal.name}: {_told(data)}")
-                if signal.name in asked.components:
-                    await self._run_component(asked, signal, work, f"{asked.request.run_id}.{number}", say)
-            (work / "request.json").write_text(request.model_dump_json())
-            paths = [work / "request.json", work / "result.json"]
-            await calculate(self._jobs, asked.request.run_id, WORKER, paths, self._timeout_s, {})
+            request, outdated = await self._given(asked, work, say)
+            as_rows: set[str] = set()
+            while isinstance(answer := await self._answer(request, work), RowsAsked):
+                if as_rows >= set(answer.rows_of):
+                    raise Permanent(f"the statistics asked twice for {', '.join(answer.rows_of)}")
+                as_rows |= set(answer.rows_of)
+                say(f"rows are read, not their sketches: {', '.join(answer.rows_of)}")
+                await self._give_rows(asked, request, work, as_rows)
             say("calculated")
-            return Made((work / "result.json").read_text(), 0)
+            return Made(_Found(result=answer, outdated=outdated).model_dump_json(), 0)
+
+    async def _answer(self, request: MonitorRequest, work: Path) -> MonitorResult | RowsAsked:
+        paths = [work / "request.json", work / "result.json"]
+        paths[0].write_text(request.model_dump_json())
+        await calculate(self._jobs, request.run_id, WORKER, paths, self._timeout_s, {})
+        return _ANSWER.validate_json(paths[1].read_bytes())
+
+    async def _given(self, asked: MonitorRunRequest, work: Path, say: Say) -> tuple[MonitorRequest, list[str]]:
+        """The request with what its data sets are to be read from, and the windows whose sketches are outdated."""
+        request, outdated = asked.request.model_copy(deep=True), set[str]()
+        reading = CollectedReading(self._collected, asked.read_file, work)
+        for number, signal in enumerate(request.signals):
+            for data in data_sets(signal):
+                rows = data is not signal.reference or signal.name in asked.reading_rows
+                if data.label in asked.collected:
+                    windows = asked.windows.get(signal.name, ()) if data is signal.production else ()
+                    outdated |= set(await reading.give(data, asked.collected[data.label], windows))
+                else:
+                    await self._give_asset(asked, data, work, as_rows=rows)
+                say(f"{signal.name}: {_told(data)}")
+            if signal.name in asked.components:
+                await self._run_component(asked, signal, work, f"{asked.request.run_id}.{number}", say)
+        return request, sorted(outdated)
+
+    async def _give_rows(
+        self, asked: MonitorRunRequest, request: MonitorRequest, work: Path, as_rows: Collection[str]
+    ) -> None:
+        """These windows as files, where signals had their sketches."""
+        reading = CollectedReading(self._collected, asked.read_file, work, as_rows)
+        for signal in request.signals:
+            data = signal.production
+            if any(hour.window in as_rows for hour in data.hours):
+                await reading.give(data, asked.collected[data.label], asked.windows[signal.name])
 
     async def _run_component(
         self, asked: MonitorRunRequest, signal: SignalRequest, work: Path, job: str, say: Say
@@ -91,13 +145,7 @@ class LocalMonitorRunner:
         finally:
             signal.inputs = {}
 
-    async def _give_files(self, asked: MonitorRunRequest, data: DataSet, work: Path, *, as_rows: bool) -> None:
-        if data.label in asked.collected:
-            assert data.window_start is not None
-            assert data.window_end is not None
-            window = Window(data.window_start, data.window_end)
-            data.files = await asyncio.to_thread(_collected, self._collected / asked.collected[data.label], window)
-            return
+    async def _give_asset(self, asked: MonitorRunRequest, data: DataSet, work: Path, *, as_rows: bool) -> None:
         if data.label not in asked.assets:
             return  # what a component will have written
         given = asked.assets[data.label]
@@ -112,15 +160,5 @@ class LocalMonitorRunner:
 
 
 def _told(data: DataSet) -> str:
-    return f"the sketch of {data.label}" if data.sketches else f"{len(data.files)} files of {data.label}"
-
-
-def _collected(folder: Path, window: Window) -> list[DataFile]:
-    """The files that may hold rows of the window, the oldest first; [] where nothing was collected."""
-    found = []
-    for day in folders_of(window):
-        for path in sorted((folder / day).rglob("*.jsonl")):
-            name = path.relative_to(folder).as_posix()
-            if is_needed(name, window):
-                found.append(DataFile(path=str(path), format="collected", begins=hour_of(name)))
-    return found
+    hours = f", the sketches of {len(data.hours)} hours" if data.hours else ""
+    return f"the sketch of {data.label}" if data.sketches else f"{len(data.files)} files of {data.label}{hours}"
