@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ENDED = ("Profiled", "Unprofiled", "Failed")
 SHOWN_DIGEST = 12
+SHOWN_FEATURES = 5
 TYPES = ("uri_file", "uri_folder", "mltable")
 _SCHEMA = "https://azuremlschemas.azureedge.net/latest/data.schema.json"
 
@@ -191,11 +192,21 @@ def describe(one: dict[str, Any]) -> str:
             ("rows", f"{one['rows']:,}" if one["rows"] is not None else None),
             ("columns", len(one["columns"]) or None),
             ("sketch", output.size(one["sketch_bytes"]) if one["sketch_bytes"] else None),
+            ("importance", [_importance(each) for each in one["importances"]] or None),
             ("log", one["log_tail"] if one["phase"] == "Failed" else None),
             ("used by", one["users"]),
             ("created", f"{output.moment(one['created_at'])} by {one['created_by']}"),
         ]
     )
+
+
+def _importance(one: dict[str, Any]) -> str:
+    """The features that matter most, with their share of all."""
+    weights, total = one["weights"], sum(one["weights"].values()) or 1.0
+    most = sorted(weights, key=lambda name: (-weights[name], name))
+    shown = ", ".join(f"{name} {weights[name] / total:.0%}" for name in most[:SHOWN_FEATURES])
+    more = f" and {len(most) - SHOWN_FEATURES} more" if len(most) > SHOWN_FEATURES else ""
+    return f"for {one['target']}: {shown}{more}"
 
 
 def _columns(profile: dict[str, Any]) -> str:

@@ -54,9 +54,9 @@ def held(version: Resource) -> DeclaredSpec:
 
 
 def status_anew(version: Resource) -> DataVersionStatus:
-    """Of a version that nobody has looked at: what was brought once stays what it is."""
+    """Of a version that nobody has looked at: what was brought and learnt once stays what it is."""
     status = DataVersionStatus.model_validate(version.status)
-    return DataVersionStatus(archived=status.archived, fetched=status.fetched)
+    return DataVersionStatus(archived=status.archived, fetched=status.fetched, importances=status.importances)
 
 
 async def table_of_version(spec: DeclaredSpec, artifacts: ArtifactStore) -> DataTable:

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 from shared.resources.base import Document
 from shared.resources.build import StoredText
 from shared.resources.declared import AssetVersionStatus
+from shared.resources.importance import LearntImportance
 from shared.resources.model import ModelFile
 from shared.resources.monitor_request import FileFormat
 from shared.resources.monitor_result import DataCounts
@@ -83,6 +84,7 @@ class DataVersionStatus(AssetVersionStatus):
     columns: dict[str, str] = Field(default_factory=dict)  # type by name, of a profiled one
     profile: StoredText | None = None  # the DataProfile as JSON; None before it is profiled
     sketch: StoredText | None = None  # stands for its rows as a baseline; None before it is profiled
+    importances: list[LearntImportance] = Field(default_factory=list)  # what monitors learnt from its rows
     run_id: str = ""  # the runner's name of the reading under way or done; "" before one was begun
     log_tail: list[str] = Field(default_factory=list)  # the last lines of what that printed
     started_at: datetime | None = None  # when its files were looked at

@@ -11,6 +11,7 @@ from shared.datasets.versions import held
 from shared.resources.base import Document, Resource
 from shared.resources.data_profile import DataPhase, DataVersionStatus
 from shared.resources.declared import DeclaredSpec
+from shared.resources.importance import LearntImportance
 from shared.resources.model import ModelFile
 
 
@@ -35,6 +36,9 @@ class DataVersion(Document):
     properties: dict[str, str]
     archived: bool
     log_tail: list[str] = Field(description="the last lines of what reading it printed")
+    importances: list[LearntImportance] = Field(
+        description="how much its features matter for a target, as monitors learnt from it; the newest last"
+    )
     users: list[str] = Field(default_factory=list, description="what refers to it; shown for one version only")
     created_at: datetime
     created_by: str
