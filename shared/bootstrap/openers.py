@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -108,9 +108,11 @@ def targets(
     aks: Callable[[str], LoginSource] | None,
     hub_tokens: Callable[[], HubTokens] | None,
     aci: Callable[[AciCompute], DeploymentTarget] | None = None,
+    prometheus: Callable[[], Awaitable[str]] | None = None,
 ) -> TargetsByCompute:
-    """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id, `hub_tokens`
-    tokens of the installation's identity for IoT hubs, `aci` targets of container groups by that identity."""
+    """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id, and by the
+    installation's identity `hub_tokens` tokens for IoT hubs, `aci` targets of container groups, `prometheus` the header
+    that Azure Monitor workspaces want."""
 
     def opener(compute: AnyCompute) -> Callable[[], DeploymentTarget]:
         def open_target() -> DeploymentTarget:
@@ -118,7 +120,7 @@ def targets(
                 return _edge_target(compute, hub_tokens)
             if isinstance(compute, AciCompute):
                 return _group_target(compute, aci)
-            return _cluster_target(compute, aks)
+            return _cluster_target(compute, aks, prometheus)
 
         return open_target
 
@@ -156,11 +158,13 @@ def _group_target(compute: AciCompute, aci: Callable[[AciCompute], DeploymentTar
     return aci(compute)
 
 
-def _cluster_target(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> DeploymentTarget:
+def _cluster_target(
+    compute: Cluster, aks: Callable[[str], LoginSource] | None, prometheus: Callable[[], Awaitable[str]] | None
+) -> DeploymentTarget:
     connection = cluster_connection(compute, aks)
     from shared.adapters.kubernetes.target import KubernetesTarget
 
-    return KubernetesTarget(compute, connection)
+    return KubernetesTarget(compute, connection, authorization=prometheus)
 
 
 def cluster_connection(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> Connection:
