@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -18,23 +17,21 @@ from aiohttp import web
 from moto.s3.models import s3_backends
 from moto.server import ThreadedMotoServer
 
-from shared.adapters.azure.blob_service import open_blob_service
-from shared.adapters.azure.blob_source import BlobSource
 from shared.adapters.local.artifact_store import LocalArtifactStore
 from shared.adapters.local.clock import SystemClock
 from shared.adapters.local.signing import UrlSigner
 from shared.adapters.sources.https import HttpsSource
 from shared.adapters.sources.s3 import S3Source
 from shared.adapters.sources.table import open_source
-from shared.datastore_settings import load_datastores
 from shared.errors import Conflict, Invalid, NotFound, Permanent, Retryable, TooLarge
 from shared.ports import ModelSource, SourceObject
 from shared.settings import Settings
 from shared.sources.fetch import fetch
-from tests.azurite import AzuriteServer, azurite
+from tests.azurite import azurite
+from tests.contract.blob_places import blob
 from tests.doubles.tls import loopback_tls
 
-__all__ = ["azurite"]  # a fixture
+__all__ = ["azurite", "blob"]  # fixtures
 MIB = 1 << 20
 
 
@@ -50,40 +47,6 @@ class Place(Protocol):
     def remove(self, path: str) -> None:
         """Delete it."""
         ...
-
-
-@dataclass
-class BlobPlace:
-    """A container of Azurite, written by the SDK's blocking client."""
-
-    server: AzuriteServer
-    container: Any
-    service: Any
-
-    def __post_init__(self) -> None:
-        said = {"name": "lake", "type": "azure_blob", "account_name": "slipway", "container_name": "models"}
-        self.source = BlobSource(
-            load_datastores(json.dumps([said])), lambda account_url: self.service, max_bytes=8 * MIB
-        )
-
-    def put(self, path: str, content: bytes, **options: Any) -> str:
-        self.container.upload_blob(path, content, overwrite=True, **options)
-        return f"azureml://datastores/lake/paths/{path}"
-
-    def remove(self, path: str) -> None:
-        self.container.delete_blob(path)
-
-
-@pytest.fixture
-async def blob(azurite: AzuriteServer) -> AsyncIterator[BlobPlace]:
-    from azure.storage.blob import ContainerClient
-
-    client = ContainerClient.from_connection_string(azurite.connection_string, "models")
-    async with open_blob_service(azurite.blob_url, azurite.connection_string) as service:
-        with client as container:
-            container.create_container()
-            yield BlobPlace(azurite, container, service)
-            container.delete_container()
 
 
 @dataclass
@@ -495,56 +458,6 @@ async def test_a_presigned_url_is_read_over_http(s3: S3Place) -> None:
 async def test_other_s3_uris_are_refused(s3: S3Place, uri: str) -> None:
     with pytest.raises(Invalid):
         await s3.source.list(uri)
-
-
-# --- Azure Storage ------------------------------------------------------------------------------------------------
-async def test_a_folder_is_listed_without_what_marks_folders(blob: BlobPlace) -> None:
-    blob.put("train/b/2.csv", b"22")
-    blob.put("train/1.csv", b"1")
-    blob.put("train", b"", metadata={"hdi_isfolder": "true"})  # as a hierarchical namespace shows its folders
-    blob.put("train/b", b"", metadata={"hdi_isfolder": "true"})
-    blob.put("training.csv", b"no part of it")
-    items = await blob.source.list("azureml://datastores/lake/paths/train")
-    assert [(item.path, item.size_bytes) for item in items] == [("1.csv", 1), ("b/2.csv", 2)]
-    for uri in (
-        "wasbs://models@slipway.blob.core.windows.net/train/",
-        "abfss://models@slipway.dfs.core.windows.net/train",
-        "https://slipway.blob.core.windows.net/models/train",
-    ):
-        assert await blob.source.list(uri) == items
-        assert await read_all(blob.source, uri, items[1]) == b"22"
-    assert [item.path for item in await blob.source.list("azureml://datastores/lake/paths/")][-1] == "training.csv"
-
-
-async def test_a_folder_may_hold_a_file_of_its_name(blob: BlobPlace) -> None:
-    uri = "azureml://datastores/lake/paths/a.csv"
-    blob.put("a.csv/a.csv", b"inside")
-    (item,) = await blob.source.list(uri)
-    assert await read_all(blob.source, uri, item) == b"inside"
-
-
-async def test_a_folder_that_is_too_large_together_is_refused(blob: BlobPlace) -> None:
-    for name in ("1", "2"):
-        blob.put(f"train/{name}", bytes(5 * MIB))
-    with pytest.raises(TooLarge):
-        await blob.source.list("azureml://datastores/lake/paths/train")
-
-
-async def test_a_container_that_is_gone_is_not_waited_for(blob: BlobPlace) -> None:
-    said = {"name": "gone", "type": "azure_data_lake_gen2", "account_name": "slipway", "filesystem": "gone"}
-    source = BlobSource(load_datastores(json.dumps([said])), lambda account_url: blob.service, max_bytes=MIB)
-    with pytest.raises(NotFound, match="no such container"):
-        await source.list("azureml://datastores/gone/paths/a.csv")
-
-
-async def test_an_identity_that_may_not_read_is_told_what_it_lacks(blob: BlobPlace) -> None:
-    key = blob.server.key
-    wrong = blob.server.connection_string.replace(key, f"{key[1:-2]}A==")
-    async with open_blob_service(blob.server.blob_url, wrong) as service:
-        source = BlobSource(blob.source._datastores, lambda account_url: service, max_bytes=MIB)
-        with pytest.raises(Permanent, match="Storage Blob Data Reader") as refused:
-            await source.list("azureml://datastores/lake/paths/a.csv")
-    assert key not in str(refused.value)
 
 
 # --- the choice ----------------------------------------------------------------------------------------------------

@@ -23,10 +23,12 @@ from tests.plane import CAUSE, events_of, make_plane
 from tests.scenarios.test_data_assets import CSV, declared, profiled, register
 from tests.scenarios.test_images import call
 from tests.scenarios.test_model_sources import served
+from tests.unit.test_runs import registered_run
 
 __all__ = ["azurite"]
 LAKE = {"name": "lake", "type": "azure_blob", "account_name": "slipway", "container_name": "elsewhere"}
 MLTABLE = "paths: [{pattern: ./*.txt}]\ntransformations:\n  - read_delimited: {delimiter: '|'}\n"
+RUN = "azureml://jobs/r1/outputs/artifacts/paths"
 FOLDER = "azureml://datastores/lake/paths/visits"
 
 
@@ -149,6 +151,17 @@ async def test_a_file_of_a_web_server_is_copied_and_read(tmp_path: Path) -> None
         signed = (await register(plane, {"data.yml": declared(f"http://{place}/p.csv?sig=SECRET")}))["data.yml"]
         assert signed.result == "refused"
         assert "SECRET" not in signed.model_dump_json()
+
+
+async def test_the_files_of_a_run_are_data_as_they_are(tmp_path: Path) -> None:
+    plane = make_plane(tmp_path)
+    await registered_run(plane)
+    await register(plane, {"data.yml": declared(f"{RUN}/outputs/model/", "uri_folder")})
+    found = await profiled(plane)
+    assert [file["path"] for file in found["files"]] == ["MLmodel", "m.pkl"]
+    assert (found["phase"], found["reason"][:26]) == ("Unprofiled", "none of its files holds ro")
+    await register(plane, {"other.yml": declared(f"{RUN}/none", name="other")})
+    assert (await profiled(plane, "other"))["phase"] == "Failed"
 
 
 async def test_a_monitor_may_be_declared_with_data_that_are_still_copied(lake: Lake) -> None:

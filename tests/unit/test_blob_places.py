@@ -9,6 +9,7 @@ import pytest
 from shared.datastore_settings import load_datastores
 from shared.errors import Invalid
 from shared.sources.blob_places import BlobPlace, blob_place
+from shared.sources.uris import without_query
 
 DATASTORES = load_datastores(
     json.dumps(
@@ -91,6 +92,13 @@ def test_what_is_no_datastore_is_refused_with_what_to_configure(uri: str, words:
 )
 def test_other_places_are_left_to_other_sources(uri: str) -> None:
     assert blob_place(uri, DATASTORES) is None
+
+
+def test_a_container_is_shown_and_a_password_is_not() -> None:
+    shown = "wasbs://data@acct.blob.core.windows.net/a.csv"
+    assert without_query(f"{shown}?sig=SECRET") == shown
+    assert without_query("https://me@example.com/a.csv") == "https://example.com/a.csv"
+    assert without_query("wasbs://me:SECRET@acct.blob.core.windows.net/a") == "wasbs://acct.blob.core.windows.net/a"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,7 @@ class BlobSource:
     async def _below(self, uri: str, container: ContainerClient, prefix: str) -> Sequence[SourceObject]:
         items = []
         async for blob in container.list_blobs(name_starts_with=prefix, include=["metadata"]):
-            if blob.name.endswith("/") or (blob.metadata or {}).get(_FOLDER) == "true":
+            if blob.name.endswith("/") or _is_folder(blob.metadata):
                 continue
             items.append(SourceObject(blob.name[len(prefix) :], blob.size, _etag(blob.etag)))
             if len(items) > MAX_OBJECTS:
@@ -99,7 +99,7 @@ async def _single(container: ContainerClient, path: str) -> SourceObject | None:
         found = await container.get_blob_client(path).get_blob_properties()
     except ResourceNotFoundError:  # the container's absence is found when it is listed
         return None
-    if (found.metadata or {}).get(_FOLDER) == "true":
+    if _is_folder(found.metadata):
         return None
     return SourceObject(path.rpartition("/")[2], found.size, _etag(found.etag))
 
@@ -119,6 +119,10 @@ async def _opened(container: ContainerClient, name: str, etag: str) -> StorageSt
             raise NotFound(name) from None
         raise
     return download
+
+
+def _is_folder(metadata: Mapping[str, str] | None) -> bool:
+    return any(name.lower() == _FOLDER and value == "true" for name, value in (metadata or {}).items())
 
 
 def _etag(text: str) -> str:
