@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shared.datasets.versions import find_version, table_of_version
+from shared.datasets.versions import find_version, held, is_awaited, table_of_version
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.assets import data_sets
 from shared.monitors.checking import Problem
@@ -12,7 +12,6 @@ from shared.monitors.components import component_run
 from shared.monitors.run_plan import RunPlan
 from shared.ports import ArtifactStore, ResourceStore
 from shared.resources.data_profile import DataPhase, DataVersionStatus
-from shared.resources.declared import DeclaredSpec
 from shared.resources.monitor_request import DataSet, SignalRequest
 
 SHOWN = 10
@@ -53,7 +52,8 @@ async def _data_problems(
     name = ":".join(plan.assets[data.label])
     try:
         version = await find_version(store, *plan.assets[data.label])
-        await table_of_version(DeclaredSpec.model_validate(version.spec), artifacts)
+        if not is_awaited(version):
+            await table_of_version(held(version), artifacts)
     except NotFound:
         return []
     except Invalid as error:
