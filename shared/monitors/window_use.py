@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
 from shared.errors import Invalid, NotFound, NotSupported
@@ -26,16 +26,16 @@ from shared.resources.search import field_term
 PAGE = 500
 
 
-def comparing(plan: RunPlan, collection: str = "") -> list[SignalRequest]:
-    """The signals that compare the distributions of a collection with a data asset, of this collection where one is
-    given. A part of the rows, and whole rows, are no distribution that is kept."""
+def comparing(plan: RunPlan, labels: Collection[str], collection: str = "") -> list[SignalRequest]:
+    """The signals that compare the distributions of a collection with a data asset of these labels, of this collection
+    where one is given. A part of the rows, and whole rows, are no distribution that is kept."""
     return [
         one
         for one in plan.request.signals
         if one.type in COMPARED and not one.overall and not one.production.segment_column
         if one.production.label in plan.collected and collection in ("", plan.collected[one.production.label])
-        if one.reference is not None and one.reference.label in plan.assets
-    ]  # fmt: skip
+        if one.reference is not None and one.reference.label in labels
+    ]
 
 
 def baselines_in(signals: list[SignalRequest], assets: PlannedAssets) -> dict[str, StoredText]:
@@ -52,7 +52,7 @@ def baselines_in(signals: list[SignalRequest], assets: PlannedAssets) -> dict[st
 async def is_compared(collection: str, store: ResourceStore, now: datetime, *, or_may_be: bool = False) -> bool:
     """Whether a monitor compares it with a data asset; `or_may_be`: also one that is disabled, when it is enabled."""
     plans = _plans(collection, store, now, also_disabled=or_may_be)
-    return any([bool(comparing(plan, collection)) async for plan in plans])
+    return any([bool(comparing(plan, plan.assets, collection)) async for plan in plans])
 
 
 async def baselines_of(
@@ -61,7 +61,7 @@ async def baselines_of(
     """The stored sketches that monitors compare it with, each once. A monitor whose data are not there has none."""
     found: dict[str, StoredText] = {}
     async for plan in _plans(collection, store, now):
-        signals = comparing(plan, collection)
+        signals = comparing(plan, plan.assets, collection)
         if not signals:
             continue
         plan.request.signals[:] = signals  # what others read is not looked for
@@ -99,7 +99,7 @@ async def _plans(
 
 async def windows_of(plan: RunPlan, assets: PlannedAssets, store: ResourceStore) -> dict[str, list[SketchedWindow]]:
     """The windows that may stand for rows of each signal, by the signal's name."""
-    signals = comparing(plan)
+    signals = comparing(plan, assets.given)  # whose labels say by now which version it is
     found: dict[str, list[SketchedWindow]] = {}
     for name, baseline in baselines_in(signals, assets).items():
         production = next(one.production for one in signals if one.name == name)

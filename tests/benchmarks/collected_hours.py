@@ -32,7 +32,8 @@ for batch in rows.batches(list(rows.schema)):
 async def measure(quick: bool) -> Result:
     """The statistics alone, as processes; what is fetched and stored around them is not in it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    files = [_hour(hour, LINES // (20 if quick else 1)) for hour in range(HOURS)]
+    count = LINES // (20 if quick else 1)
+    files = [_hour(hour, count) for hour in range(HOURS)]
     baseline = _baseline(files[0])
     hours = [_sketched(hour, path, baseline) for hour, path in enumerate(files)]
     by_rows = _request("rows", baseline, files=[_file(path) for path in files])
@@ -48,7 +49,7 @@ async def measure(quick: bool) -> Result:
     runs["sketching an hour, when it is over"] = [run for _, run in hours]
     _check(FOLDER / "a.json", FOLDER / "b.json")
     return Result(
-        "collected-hours", [_table(runs)], {name: [asdict(one) for one in each] for name, each in runs.items()}
+        "collected-hours", [_table(runs, count)], {name: [asdict(one) for one in each] for name, each in runs.items()}
     )
 
 
@@ -106,11 +107,11 @@ def _check(first: Path, second: Path) -> None:
         raise RuntimeError(f"the rows are {rows[0]}, and of the sketches {rows[1]}")
 
 
-def _table(runs: dict[str, Sequence[Run]]) -> Table:
+def _table(runs: dict[str, Sequence[Run]], count: int) -> Table:
     once = min(one.wall_s for one in runs["reading the rows once, and nothing else"])
     rows = []
     for name, found in runs.items():
         wall, cpu = [one.wall_s for one in found], [one.cpu_s for one in found]
         rows.append((name, spread(wall, ".2f"), spread(cpu, ".2f"), f"{min(wall) / once:.2f}x"))
-    title = f"A day of {HOURS} x {LINES:,} requests of {COLUMNS} numbers"
+    title = f"A day of {HOURS} x {count:,} requests of {COLUMNS} numbers"
     return Table(title, ("process", "seconds", "processor seconds", "by reading once"), rows)

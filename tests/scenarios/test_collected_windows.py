@@ -42,7 +42,7 @@ async def monitored(plane: ControlPlane, **more: Any) -> None:
 
 async def declared(plane: ControlPlane, **more: Any) -> None:
     """The same before it is profiled."""
-    inputs = {"type": "data_drift", "reference_data": m.reference("patients:1"), **more}
+    inputs = {"type": "data_drift", "reference_data": m.reference("patients@latest"), **more}
     await m.applied(
         plane,
         data_yml=m.data("patients", "base.jsonl"),
