@@ -43,7 +43,7 @@ param cluster string = 'none'
 @description('ARM id of the cluster to use.')
 param existingClusterId string = ''
 
-@description('Groups of Microsoft Entra ID whose members administer a new cluster, by object id.')
+@description('Groups of Microsoft Entra ID whose members administer a new cluster, by object id; empty ones are none.')
 param clusterAdminGroupIds array = []
 
 @description('Domain of endpoints, with a DNS record *.DOMAIN that leads to the gateway; empty: they are reached from the cluster only.')
@@ -226,7 +226,7 @@ module kubernetes 'modules/kubernetes.bicep' = if (cluster == 'new') {
     kubeletIdentityId: identities.outputs.kubeletId
     kubeletClientId: identities.outputs.kubeletClientId
     kubeletPrincipalId: identities.outputs.kubeletPrincipalId
-    adminGroupIds: clusterAdminGroupIds
+    adminGroupIds: filter(clusterAdminGroupIds, id => !empty(id))
     tier: chosen.cluster.tier
     vmSize: chosen.cluster.vmSize
     zones: chosen.zones
