@@ -94,7 +94,7 @@ class DataVersions:
         """Its profile as JSON. Raises NotFound while there is none."""
         status = DataVersionStatus.model_validate(version.status)
         if status.profile is None:
-            why = f": {status.reason}" if status.reason else ""
+            why = f": {status.why}" if status.why else ""
             raise NotFound(f"{version.key} has no profile: it is {status.phase}{why}", remedy="wait, or profile it")
         return b"".join([chunk async for chunk in self._artifacts.read(status.profile.sha256)])
 

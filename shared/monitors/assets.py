@@ -50,7 +50,7 @@ async def _add(
     version = await find_version(store, *named)
     status = DataVersionStatus.model_validate(version.status)
     if status.phase == DataPhase.FAILED:
-        raise Invalid(f"{version.key} cannot be read: {status.reason}", remedy="correct the data and apply them")
+        raise Invalid(f"{version.key} cannot be read: {status.why}", remedy="correct the data and apply them")
     data.label, data.importances = f"{version.name}:{version.version}", status.importances
     if is_awaited(version):
         found.awaited = found.awaited or f"the files of {data.label}"

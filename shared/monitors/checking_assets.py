@@ -60,7 +60,7 @@ async def _data_problems(
         return [(f"the rows of {name} cannot be read: {error.message}", error.remedy or "")]
     status = DataVersionStatus.model_validate(version.status)
     if status.phase == DataPhase.FAILED:
-        return [(f"the rows of {name} cannot be read: {status.reason}", "a version that can be read")]
+        return [(f"the rows of {name} cannot be read: {status.why}", "a version that can be read")]
     if status.phase != DataPhase.PROFILED:
         return []
     return list(_missing(signal, data, name, status.columns))

@@ -65,6 +65,9 @@ class DataProfile(Document):
     columns: list[dict[str, Any]]  # a profile each, with the names of Azure ML's
 
 
+PUT_ASIDE = "Stalled"  # the type of the condition that the loop of controllers sets
+
+
 class FetchedData(Document):
     """The files of a version that lie elsewhere, as they were when they were brought: these bytes are the version."""
 
@@ -89,6 +92,12 @@ class DataVersionStatus(AssetVersionStatus):
     log_tail: list[str] = Field(default_factory=list)  # the last lines of what that printed
     started_at: datetime | None = None  # when its files were looked at
     finished_at: datetime | None = None  # when it came to an end
+
+    @property
+    def why(self) -> str:
+        """Why there is no profile, also where tries came to an end: then its condition says it; "" for no reason."""
+        put_aside = next((one.message for one in self.conditions if one.type == PUT_ASIDE), "")
+        return self.reason or put_aside
 
     @field_validator("phase", mode="before")
     @classmethod

@@ -28,6 +28,7 @@ class GatewayDouble:
 
     cluster: KubernetesDouble
     url: str = ""
+    status: int = 200  # of the answers to queries
     chance: random.Random = field(default_factory=lambda: random.Random(0))
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)  # pod, status
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -123,7 +124,8 @@ class GatewayDouble:
             for metric, count in found
             if wanted.fullmatch(metric["pod"])
         ]
-        return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+        document = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        return web.json_response(document, status=self.status)
 
 
 @asynccontextmanager

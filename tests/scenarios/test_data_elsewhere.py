@@ -15,10 +15,12 @@ from shared.adapters.azure.blob_service import open_blob_service
 from shared.adapters.azure.blob_source import BlobSource
 from shared.bootstrap import ControlPlane
 from shared.datastore_settings import load_datastores
+from shared.errors import Retryable
 from shared.ports import ModelSource
 from shared.resources.base import ResourceKey
 from shared.resources.monitor_run import KIND
 from tests.azurite import AzuriteServer, azurite
+from tests.doubles.webhook_receiver import bound_socket
 from tests.plane import CAUSE, events_of, make_plane
 from tests.scenarios.test_data_assets import CSV, declared, profiled, register
 from tests.scenarios.test_images import call
@@ -151,6 +153,21 @@ async def test_a_file_of_a_web_server_is_copied_and_read(tmp_path: Path) -> None
         signed = (await register(plane, {"data.yml": declared(f"http://{place}/p.csv?sig=SECRET")}))["data.yml"]
         assert signed.result == "refused"
         assert "SECRET" not in signed.model_dump_json()
+
+
+async def test_a_place_that_does_not_answer_is_tried_again_and_at_last_said(tmp_path: Path) -> None:
+    with bound_socket() as sock:  # refuses connections
+        place = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        plane = make_plane(tmp_path, model_source_hosts=place, model_source_allow_loopback=True)
+        await register(plane, {"data.yml": declared(f"{place}/p.csv")})
+        key = ResourceKey("data", "patients", "1")
+        with pytest.raises(Retryable) as failed:
+            await plane.loop.look_at(key, CAUSE)
+        assert (await call(plane, "get_data_version", 200, name="patients", version="1"))["phase"] == "Fetching"
+        await plane.loop.stall(key, str(failed.value), CAUSE)  # as the queue does after the last try
+    found = await call(plane, "get_data_version", 200, name="patients", version="1")
+    assert found["phase"] == "Failed"
+    assert f"{place}/p.csv could not be read" in found["reason"]
 
 
 async def test_the_files_of_a_run_are_data_as_they_are(tmp_path: Path) -> None:

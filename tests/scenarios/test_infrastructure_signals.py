@@ -110,6 +110,9 @@ async def test_a_deployment_on_a_cluster_is_judged_by_what_its_prometheus_knows(
                     async with http.post(url):
                         pass
                 found = await run(plane)
+        gateway.status = 403
+        refused = signal_of(await run(plane), "serving")
+    assert "Monitoring Data Reader" in refused["reason"]
     signal = signal_of(found, "serving")
     verdicts = {name: one["verdict"] for name, one in signal["metrics"].items()}
     assert signal["counts"]["rows"] == 90

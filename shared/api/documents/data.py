@@ -50,7 +50,8 @@ class DataVersion(Document):
         status = DataVersionStatus.model_validate(resource.status)
         shared = set(DataVersionStatus.model_fields) & set(cls.model_fields)
         return cls(
-            **status.model_dump(include=shared),
+            **status.model_dump(include=shared - {"reason"}),
+            reason=status.why,
             name=resource.name,
             version=str(resource.version),
             type=str(spec.declaration.get("type") or "uri_folder").lower(),
