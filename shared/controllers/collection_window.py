@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import NotFound, NotSupported
-from shared.monitors.window_decision import begun, ended, read, waits_s
+from shared.monitors.window_decision import begun, ended, next_look_s, read, waits_s
 from shared.monitors.window_use import baselines_of
 from shared.ports import WindowSketchRequest
 from shared.resources.base import Cause, Resource
@@ -18,7 +18,6 @@ from shared.resources.collection_window import (
     WindowPhase,
 )
 
-LOOK_S = 1.0
 TAIL_LINES = 20
 
 
@@ -62,7 +61,7 @@ async def _advanced(name: str, spec: CollectionWindowSpec, status: CollectionWin
     if progress.error:
         return Outcome(ended(status, WindowPhase.FAILED, now, progress.error))
     if progress.outcome is None:
-        return Outcome(status, unfinished=True, look_again_after_s=LOOK_S)
+        return Outcome(status, unfinished=True, look_again_after_s=next_look_s(status, now))
     found = read(status, progress.outcome, deps.clock.now())
     waits = found.phase is WindowPhase.PENDING
     return Outcome(found, unfinished=waits, look_again_after_s=deps.settings.collected_settle_s if waits else None)

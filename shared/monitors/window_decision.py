@@ -14,6 +14,7 @@ from shared.resources.collection_window import (
 )
 
 _P = WindowPhase
+FIRST_LOOK_S, LAST_LOOK_S, LOOK_SHARE = 1.0, 60.0, 0.25
 
 
 def arrived(
@@ -38,6 +39,13 @@ def waits_s(status: CollectionWindowStatus, end: datetime, now: datetime, settle
     """How long until it may be read: its time is over, and what arrived later has settled, too. 0: now."""
     due = max(end, min(status.arrived_at or end, now)) + settle
     return max(0.0, (due - now).total_seconds())
+
+
+def next_look_s(status: CollectionWindowStatus, now: datetime) -> float:
+    """How long until a window that is read is looked at again: ever longer, since nobody waits for it, and there may be
+    many at the end of an hour."""
+    elapsed_s = (now - (status.started_at or now)).total_seconds()
+    return min(LAST_LOOK_S, max(FIRST_LOOK_S, elapsed_s * LOOK_SHARE))
 
 
 def begun(status: CollectionWindowStatus, baselines: Sequence[StoredText], now: datetime) -> CollectionWindowStatus:

@@ -38,7 +38,9 @@ class LocalWindowSketcher:
         self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def sketch(self, request: WindowSketchRequest) -> WindowSketchProgress:
-        """See MonitorRunner."""
+        """See MonitorRunner. What has to wait for its turn is not begun."""
+        if self._turn.locked() and not self._builds.is_running(request.sketch_id):
+            return WindowSketchProgress("", "another window is read, this one waits\n")
         progress = await self._builds.look(request.sketch_id, lambda say: self._when_free(request, say))
         if progress.state == "Running":
             return WindowSketchProgress(progress.run_id, progress.log)

@@ -11,7 +11,7 @@ import pytest
 from shared.controllers.collection_window import CONTROLLER
 from shared.monitors.collected_layout import folder_of, place_of, window_of
 from shared.monitors.window_choice import choose
-from shared.monitors.window_decision import arrived, begun, ended, read, waits_s
+from shared.monitors.window_decision import arrived, begun, ended, next_look_s, read, waits_s
 from shared.monitors.windows import Window
 from shared.resources.build import StoredText
 from shared.resources.collection_window import (
@@ -107,6 +107,11 @@ def test_a_window_waits_for_its_end_and_for_what_came_late_to_settle() -> None:
     assert waits_s(early, END, END + SETTLE, SETTLE) == 0
     assert waits_s(late, END, END + SETTLE, SETTLE) == 300
     assert waits_s(late, END, END, timedelta(0)) == 0
+
+
+def test_a_window_that_takes_long_is_looked_at_ever_less() -> None:
+    read_since = status(WindowPhase.SKETCHING)
+    assert [next_look_s(read_since, END + timedelta(seconds=s)) for s in (0, 3, 40, 9000)] == [1, 1, 10, 60]
 
 
 def test_each_reading_has_its_own_name() -> None:
