@@ -12,7 +12,8 @@ PATH_RULE = (
     "and holds no backslash and no control character"
 )
 RUN_PREFIXES = ("runs:/", "azureml://jobs/")
-REMOTE_PREFIXES = ("https://", "http://", "s3://", *RUN_PREFIXES)
+STORAGE_PREFIXES = ("azureml://datastores/", "azureml://subscriptions/", "wasbs://", "abfss://")
+REMOTE_PREFIXES = ("https://", "http://", "s3://", *STORAGE_PREFIXES, *RUN_PREFIXES)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 _NOT_A_PATH = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:")  # https://..., azureml:name:1, C:
 
@@ -49,7 +50,7 @@ def is_under(path: str, folder: str) -> bool:
 
 
 def is_remote(path: str) -> bool:
-    """Whether it names files somewhere else: a URL, a bucket, a run's artifacts."""
+    """Whether it names files somewhere else: a URL, a bucket, a datastore, a run's artifacts."""
     return path.startswith(REMOTE_PREFIXES)
 
 

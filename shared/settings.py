@@ -44,14 +44,23 @@ class Settings(Document):
         default=604800, ge=0, description="how long files that no version refers to are kept before they are collected"
     )
     model_source_hosts: str = Field(
-        default="", description="hosts that models may be brought from: host, host:port, *.domain, with commas"
+        default="", description="hosts that models and data may be brought from: host, host:port, *.domain, with commas"
     )
-    model_source_buckets: str = Field(default="", description="S3 buckets that models may be brought from, with commas")
+    model_source_buckets: str = Field(
+        default="", description="S3 buckets that models and data may be brought from, with commas"
+    )
     model_source_max_bytes: int = Field(
         default=20 * 2**30, ge=1, description="largest model that is brought from a URL or unpacked from an archive"
     )
+    data_source_max_bytes: int = Field(
+        default=10 * 2**30, ge=1, description="largest data asset that is brought from a URL, a bucket or a datastore"
+    )
+    datastores: str = Field(
+        default="",
+        description="containers of Azure Storage to read: path of a YAML or JSON file, or the JSON itself",
+    )
     model_source_allow_loopback: bool = Field(
-        default=False, description="for tests and development: models may be brought from this machine, too"
+        default=False, description="for tests and development: models and data may be brought from this machine, too"
     )
     s3_endpoint_url: str = Field(default="", description="an S3-compatible service; empty: the SDK's own choice")
     max_attempts: int = Field(default=8, ge=1, description="tries of a reconcile that fails retryably, then poison")

@@ -21,6 +21,7 @@ from shared.adapters.azure.no_monitor_runner import NoMonitorRunner
 from shared.adapters.azure.no_optimizer import NoOptimizer
 from shared.adapters.azure.no_profiler import NoProfiler
 from shared.adapters.azure.no_target import NoTarget
+from shared.adapters.azure.prometheus_tokens import prometheus_authorization
 from shared.adapters.azure.resource_store import open_cosmos_store
 from shared.adapters.azure.upload_area import AzureUploadArea
 from shared.adapters.azure.work_queue import open_work_queue
@@ -65,6 +66,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
             aks,
             lambda: EntraHubTokens(credential),
             group_targets(credential, arm, scope),
+            prometheus_authorization(credential),
         ),
         NoCredentials(),
         clock,

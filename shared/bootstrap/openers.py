@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from shared.adapters.targets import TargetsByCompute
 from shared.compute_settings import load_computes, secret_of
+from shared.datastore_settings import load_datastores
 from shared.deployment_targets.iot_edge.tokens import HubTokens
 from shared.deployment_targets.kubernetes.login import LoginSource
 from shared.errors import NotSupported
@@ -31,6 +33,7 @@ from shared.resources.notification import NotifierDeclaration
 from shared.settings import Settings
 
 if TYPE_CHECKING:
+    from shared.adapters.azure.blob_source import AccountServices
     from shared.adapters.kubernetes.objects import Connection
     from shared.adapters.registry.client import DistributionRegistry
 
@@ -65,13 +68,25 @@ def image_registry(host: str) -> DistributionRegistry:
     return DistributionRegistry({"docker.io": "registry-1.docker.io"}.get(host, host), credentials=login_of(host))
 
 
-def source_opener(settings: Settings) -> Callable[[str], ModelSource]:
-    """Opens a model's source by its URI, as the settings allow."""
+def source_opener(settings: Settings) -> Callable[[str, int], ModelSource]:
+    """Opens the source of a URI, as the settings allow; it brings at most so many bytes."""
 
-    def open_source(uri: str) -> ModelSource:
+    @cache
+    def services() -> AccountServices:
+        from shared.adapters.azure.blob_source import AccountServices
+
+        return AccountServices(settings.managed_identity_client_id)
+
+    def open_source(uri: str, max_bytes: int) -> ModelSource:
         from shared.adapters.sources.table import open_source as choose
+        from shared.sources.blob_places import blob_place
 
-        return choose(uri, settings)
+        datastores = load_datastores(settings.datastores)
+        if blob_place(uri, datastores) is None:
+            return choose(uri, settings, max_bytes)
+        from shared.adapters.azure.blob_source import BlobSource
+
+        return BlobSource(datastores, services().of, max_bytes=max_bytes)
 
     return open_source
 
@@ -93,9 +108,11 @@ def targets(
     aks: Callable[[str], LoginSource] | None,
     hub_tokens: Callable[[], HubTokens] | None,
     aci: Callable[[AciCompute], DeploymentTarget] | None = None,
+    prometheus: Callable[[], Awaitable[str]] | None = None,
 ) -> TargetsByCompute:
-    """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id, `hub_tokens`
-    tokens of the installation's identity for IoT hubs, `aci` targets of container groups by that identity."""
+    """The installation's own target, and those of the computes; `aks` gives logins for clusters by ARM id, and by the
+    installation's identity `hub_tokens` tokens for IoT hubs, `aci` targets of container groups, `prometheus` the header
+    that Azure Monitor workspaces want."""
 
     def opener(compute: AnyCompute) -> Callable[[], DeploymentTarget]:
         def open_target() -> DeploymentTarget:
@@ -103,7 +120,7 @@ def targets(
                 return _edge_target(compute, hub_tokens)
             if isinstance(compute, AciCompute):
                 return _group_target(compute, aci)
-            return _cluster_target(compute, aks)
+            return _cluster_target(compute, aks, prometheus)
 
         return open_target
 
@@ -141,11 +158,13 @@ def _group_target(compute: AciCompute, aci: Callable[[AciCompute], DeploymentTar
     return aci(compute)
 
 
-def _cluster_target(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> DeploymentTarget:
+def _cluster_target(
+    compute: Cluster, aks: Callable[[str], LoginSource] | None, prometheus: Callable[[], Awaitable[str]] | None
+) -> DeploymentTarget:
     connection = cluster_connection(compute, aks)
     from shared.adapters.kubernetes.target import KubernetesTarget
 
-    return KubernetesTarget(compute, connection)
+    return KubernetesTarget(compute, connection, authorization=prometheus)
 
 
 def cluster_connection(compute: Cluster, aks: Callable[[str], LoginSource] | None) -> Connection:

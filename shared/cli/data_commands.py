@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import json
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +16,12 @@ from shared.cli.options import Options, common_options
 from shared.cli.references import assignments, model_reference
 from shared.cli.waiting import finished
 
+if TYPE_CHECKING:
+    from shared.cli.declared_folder import Sent
+
 ENDED = ("Profiled", "Unprofiled", "Failed")
 SHOWN_DIGEST = 12
+SHOWN_FEATURES = 5
 TYPES = ("uri_file", "uri_folder", "mltable")
 _SCHEMA = "https://azuremlschemas.azureedge.net/latest/data.schema.json"
 
@@ -28,21 +33,24 @@ def data() -> None:
 
 @data.command("create")
 @click.argument("name", required=False)
-@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+@click.argument("path", required=False)
 @click.option("-f", "--file", "declared", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A data.yml instead of NAME and PATH.")  # fmt: skip
 @click.option(
-    "--type", "type_", type=click.Choice(TYPES), help="What PATH is [a file, a folder, or with MLTable in it]."
+    "--type",
+    "type_",
+    type=click.Choice(TYPES),
+    help="What PATH is [a file, a folder, or with MLTable in it; of a URI by the end of its name].",
 )
 @click.option("--version", help="[the next number]")
 @click.option("--description")
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Repeatable.")
 @click.option("--no-wait", is_flag=True, help="Do not wait for the profile.")
 @common_options
-def create(options: Options, name: str | None, path: Path | None, declared: Path | None, **given: Any) -> None:
-    """Register a version of a data asset: NAME and PATH, a file or a folder, or -f data.yml. What is registered already
-    is found again."""
-    from shared.cli.declared_folder import composed, gathered
+def create(options: Options, name: str | None, path: str | None, declared: Path | None, **given: Any) -> None:
+    """Register a version of a data asset: NAME and PATH, a file, a folder or a URI, or -f data.yml. What is registered
+    already is found again."""
+    from shared.cli.declared_folder import gathered
 
     if (declared is None) is (name is None or path is None):
         raise click.UsageError("give either NAME and PATH, or -f data.yml")
@@ -51,7 +59,7 @@ def create(options: Options, name: str | None, path: Path | None, declared: Path
     else:
         assert name is not None
         assert path is not None
-        root, sent = composed(_declaration(name, path, given), f"{name}.data.yml", path)
+        root, sent = _composed(name, path, given)
     with Api(options) as api:
         outcome = _only(applied(api, options, root, sent, None))
         reference = f"{outcome['name']}:{outcome['version']}"
@@ -61,15 +69,27 @@ def create(options: Options, name: str | None, path: Path | None, declared: Path
         raise click.exceptions.Exit(int(ExitCode.REFUSED))
 
 
-def _declaration(name: str, path: Path, given: dict[str, Any]) -> dict[str, Any]:
-    kind = "uri_file" if path.is_file() else "mltable" if (path / "MLTable").is_file() else "uri_folder"
+def _composed(name: str, path: str, given: dict[str, Any]) -> tuple[Path, Sent]:
+    from shared.cli.declared_folder import Sent, composed
+
+    file, local = f"{name}.data.yml", Path(path)
+    if "://" in path:
+        kind = "uri_file" if PurePosixPath(path.partition("?")[0].rpartition("/")[2]).suffix else "uri_folder"
+        return Path.cwd(), Sent({file: json.dumps(_declaration(name, path, kind, given))}, paths=[file])
+    if not local.exists():
+        raise click.UsageError(f"there is no {path}: give a file, a folder or a URI")
+    kind = "uri_file" if local.is_file() else "mltable" if (local / "MLTable").is_file() else "uri_folder"
+    return composed(_declaration(name, local.resolve().name, kind, given), file, local)
+
+
+def _declaration(name: str, path: str, kind: str, given: dict[str, Any]) -> dict[str, Any]:
     said = {key: given[key] for key in ("version", "description") if given[key]}
     tags = assignments(given["tags"], "--tag")
     return {
         "$schema": _SCHEMA,
         "name": name,
         "type": given["type_"] or kind,
-        "path": path.resolve().name,
+        "path": path,
         **said,
         **({"tags": tags} if tags else {}),
     }
@@ -168,14 +188,25 @@ def describe(one: dict[str, Any]) -> str:
             ("tags", one["tags"]),
             ("digest", one["digest"]),
             ("files", many),
+            ("copied", output.moment(one["fetched_at"]) if one["fetched_at"] else None),
             ("rows", f"{one['rows']:,}" if one["rows"] is not None else None),
             ("columns", len(one["columns"]) or None),
             ("sketch", output.size(one["sketch_bytes"]) if one["sketch_bytes"] else None),
+            ("importance", [_importance(each) for each in one["importances"]] or None),
             ("log", one["log_tail"] if one["phase"] == "Failed" else None),
             ("used by", one["users"]),
             ("created", f"{output.moment(one['created_at'])} by {one['created_by']}"),
         ]
     )
+
+
+def _importance(one: dict[str, Any]) -> str:
+    """The features that matter most, with their share of all."""
+    weights, total = one["weights"], sum(one["weights"].values()) or 1.0
+    most = sorted(weights, key=lambda name: (-weights[name], name))
+    shown = ", ".join(f"{name} {weights[name] / total:.0%}" for name in most[:SHOWN_FEATURES])
+    more = f" and {len(most) - SHOWN_FEATURES} more" if len(most) > SHOWN_FEATURES else ""
+    return f"for {one['target']}: {shown}{more}"
 
 
 def _columns(profile: dict[str, Any]) -> str:

@@ -1,13 +1,15 @@
-"""The controller of data assets: finds out how rows are read, has them read once, and keeps what came out."""
+"""The controller of data assets: brings files that lie elsewhere, finds out how rows are read, has them read once, and
+keeps what came out."""
 
 from __future__ import annotations
 
 import hashlib
 
+from shared.controllers.data_files import fetched
 from shared.controllers.outcome import Controller, Deps, Outcome
 from shared.datasets.layout import digest_of
-from shared.datasets.versions import table_of_version
-from shared.errors import Invalid, NotFound, NotSupported
+from shared.datasets.versions import held, is_awaited, status_anew, table_of_version
+from shared.errors import Conflict, Invalid, NotFound, NotSupported, Permanent, SlipwayError
 from shared.events import types
 from shared.ports import DataProfileRequest, StoredProfile
 from shared.resources.base import Cause, Resource, ResourceKey
@@ -16,6 +18,7 @@ from shared.resources.declared import DeclaredSpec
 
 LOOK_S = 1.0
 TAIL_LINES = 20
+SHOWN_FAULTS = 5
 
 
 async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
@@ -24,16 +27,30 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     status.observed_generation = resource.generation
     if status.phase in DATA_TERMINAL:
         return Outcome(status)
-    spec = DeclaredSpec.model_validate(resource.spec)
+    if is_awaited(resource):
+        return await _brought(resource, status, deps)
+    spec = held(resource)
     status.digest = digest_of(spec.files)
     try:
         table = await table_of_version(spec, deps.artifacts)
     except Invalid as error:
         return _ended(status, DataPhase.UNPROFILED, deps, _reason(error))
-    if status.phase == DataPhase.PENDING:
+    if status.phase in (DataPhase.PENDING, DataPhase.FETCHING):
         status.phase, status.started_at = DataPhase.PROFILING, deps.clock.now()
         return Outcome(status, unfinished=True, look_again_after_s=0)
     return await _advanced(resource, status, table, deps)
+
+
+async def _brought(resource: Resource, status: DataVersionStatus, deps: Deps) -> Outcome:
+    """With the files of a version that lie elsewhere; Failed where they cannot be had. Raises Retryable."""
+    if status.phase == DataPhase.PENDING:
+        status.phase, status.started_at = DataPhase.FETCHING, deps.clock.now()
+        return Outcome(status, unfinished=True, look_again_after_s=0)
+    try:
+        status.fetched = await fetched(DeclaredSpec.model_validate(resource.spec), deps)
+    except (Permanent, Conflict) as error:
+        return _failed(resource, status, deps, _reason(error))
+    return Outcome(status, unfinished=True, look_again_after_s=0)
 
 
 async def _advanced(resource: Resource, status: DataVersionStatus, table: DataTable, deps: Deps) -> Outcome:
@@ -72,8 +89,9 @@ def _ended(status: DataVersionStatus, phase: DataPhase, deps: Deps, reason: str 
     return Outcome(status)
 
 
-def _reason(error: Invalid | NotFound | NotSupported) -> str:
-    return f"{error.message}; {error.remedy}" if error.remedy else error.message
+def _reason(error: SlipwayError) -> str:
+    faults = f": {'; '.join(str(fault) for fault in error.faults[:SHOWN_FAULTS])}" if error.faults else ""
+    return f"{error.message}{faults}" + (f"; {error.remedy}" if error.remedy else "")
 
 
 def _event(type_: str, resource: Resource, **data: object) -> types.EventDraft:
@@ -93,8 +111,7 @@ def stalled_phase(phase: str) -> str:
 
 def redriven(resource: Resource, deps: Deps) -> Resource:
     """The version as if it had just been registered."""
-    anew = DataVersionStatus(archived=bool(resource.status.get("archived")))
-    return resource.model_copy(update={"status": anew.model_dump(mode="json"), "unfinished": True})
+    return resource.model_copy(update={"status": status_anew(resource).model_dump(mode="json"), "unfinished": True})
 
 
 CONTROLLER = Controller(reconcile, stalled_phase, redriven, lambda key: f"data/{key.name}:{key.version}", is_slow=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.controllers.outcome import Deps
+from shared.errors import Retryable
 from shared.monitors.deployment_figures import figures_of
 from shared.monitors.infrastructure import infrastructure, of_the_past
 from shared.monitors.run_plan import RunPlan
@@ -17,11 +18,15 @@ LOOKED_AT = 50  # runs before this one, among which is the newest that has figur
 
 
 async def figures_now(plan: RunPlan, spec: MonitorRunSpec, deps: Deps) -> DeploymentFigures | None:
-    """None where no signal asks for them, and of a time that is over."""
+    """None where no signal asks for them, and of a time that is over; with a problem where they cannot be had now."""
     if not plan.infrastructure or spec.reason is RunReason.BACKFILL:
         return None
     endpoint = plan.deployment.partition(".")[0]
-    text = await deps.target.metrics(endpoint)
+    try:
+        text = await deps.target.metrics(endpoint)
+    except Retryable as error:  # the signal fails and no other one; the next run counts from where this one could not
+        problem = f"{error.message}; {error.remedy}" if error.remedy else error.message
+        return DeploymentFigures(at=deps.clock.now(), deployment=plan.deployment, problem=problem)
     return figures_of(text, plan.deployment, deps.clock.now())
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from shared.controllers.monitor_alerting import RunAlerting, has_turn, notified
 from shared.controllers.monitor_figures import figures_now, with_figures
+from shared.controllers.monitor_importance import keep_importances
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.assets import assets_of
@@ -63,6 +64,7 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
     if progress.result is None:
         return Outcome(status, unfinished=True, look_again_after_s=LOOK_S)
     await _sketch_again(progress.outdated, deps, cause)
+    await keep_importances(progress.result, deps, cause)
     result = await with_figures(plan, progress.result, resource, status.figures, deps)
     stored = await deps.artifacts.put(_once(result.model_dump_json().encode()))
     status.result, status.verdict = StoredText(sha256=stored.sha256, size_bytes=stored.size_bytes), result.verdict

@@ -70,7 +70,8 @@ class Deps:
     open_notifier: Callable[[NotifierDeclaration], Notifier]
     target: DeploymentTarget
     credentials: EndpointCredentialStore
-    open_source: Callable[[str], ModelSource]  # where a URI's files are; Invalid for one that is not accepted
+    # Where a URI's files are, at most so many bytes; Invalid for one that is not accepted.
+    open_source: Callable[[str, int], ModelSource]
 
 
 @dataclass(frozen=True, slots=True)

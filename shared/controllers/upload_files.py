@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.controllers.outcome import Deps
+from shared.errors import TooLarge
 from shared.paths import is_run_uri
 from shared.registry.completion import MAX_FILES
 from shared.registry.runs import made_by
@@ -20,7 +21,11 @@ async def fetched(declaration: ModelDeclaration, deps: Deps) -> tuple[ModelDecla
     if is_run_uri(uri):
         found_in = await deps.runs.files_of(uri)
         return made_by(declaration, found_in), list(found_in.files), found_in.origin
-    found = await fetch(uri, deps.open_source(uri), deps.artifacts, max_files=MAX_FILES)
+    try:
+        source = deps.open_source(uri, deps.settings.model_source_max_bytes)
+        found = await fetch(uri, source, deps.artifacts, max_files=MAX_FILES)
+    except TooLarge as error:
+        raise TooLarge(error.message, remedy="raise SLIPWAY_MODEL_SOURCE_MAX_BYTES") from error
     pins = sorted({version for version in found.versions.values() if version})
     pinned = f"#{pins[0]}" if len(pins) == 1 else ""
     return (

@@ -43,7 +43,7 @@ def table_of(spec: DeclaredSpec, mltable: MLTable | None) -> DataTable:
     with what is right, for an asset without files of its own and for one whose files tell no format or several."""
     if not spec.files:
         where = str(spec.declaration.get("path"))[:200]
-        raise Invalid(f"its files are elsewhere: {where}", remedy="name files beside the declaration")
+        raise Invalid(f"its files are elsewhere: {where}", remedy="name files, or a URI (docs/data.md), and profile it")
     if data_type(spec) == MLTABLE_TYPE:
         return _table(spec, mltable)
     parts = [

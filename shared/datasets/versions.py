@@ -13,8 +13,11 @@ from shared.resources.base import Cause, Resource, ResourceKey, is_valid_name
 from shared.resources.data import KIND
 from shared.resources.data_profile import DATA_TERMINAL, DataTable, DataVersionStatus
 from shared.resources.declared import DeclaredSpec
+from shared.resources.references import DatastorePath, UrlReference, parse_reference
 
 LATEST = "latest"
+HERE = "."
+_ELSEWHERE = (DatastorePath, UrlReference)
 
 
 async def find_version(store: ResourceStore, name: str, version: str) -> Resource:
@@ -29,6 +32,31 @@ async def find_version(store: ResourceStore, name: str, version: str) -> Resourc
     if found is None:
         raise missing
     return found
+
+
+def is_awaited(version: Resource) -> bool:
+    """Whether its files lie elsewhere, and are still to be brought."""
+    status = DataVersionStatus.model_validate(version.status)
+    if status.fetched is not None or status.phase in DATA_TERMINAL:
+        return False
+    try:
+        return isinstance(parse_reference(str(version.spec["declaration"].get("path") or "")), _ELSEWHERE)
+    except ValueError:
+        return False
+
+
+def held(version: Resource) -> DeclaredSpec:
+    """Its declaration with its files; those that were brought from elsewhere are in the folder that it names then."""
+    spec, status = DeclaredSpec.model_validate(version.spec), DataVersionStatus.model_validate(version.status)
+    if status.fetched is None:
+        return spec
+    return spec.model_copy(update={"files": status.fetched.files, "declaration": {**spec.declaration, "path": HERE}})
+
+
+def status_anew(version: Resource) -> DataVersionStatus:
+    """Of a version that nobody has looked at: what was brought and learnt once stays what it is."""
+    status = DataVersionStatus.model_validate(version.status)
+    return DataVersionStatus(archived=status.archived, fetched=status.fetched, importances=status.importances)
 
 
 async def table_of_version(spec: DeclaredSpec, artifacts: ArtifactStore) -> DataTable:
@@ -66,7 +94,7 @@ class DataVersions:
         """Its profile as JSON. Raises NotFound while there is none."""
         status = DataVersionStatus.model_validate(version.status)
         if status.profile is None:
-            why = f": {status.reason}" if status.reason else ""
+            why = f": {status.why}" if status.why else ""
             raise NotFound(f"{version.key} has no profile: it is {status.phase}{why}", remedy="wait, or profile it")
         return b"".join([chunk async for chunk in self._artifacts.read(status.profile.sha256)])
 
@@ -80,8 +108,7 @@ class DataVersions:
             status = DataVersionStatus.model_validate(found.status)
             if found.unfinished and status.phase not in DATA_TERMINAL:
                 return ()
-            anew = DataVersionStatus(archived=status.archived)
-            return (Draft.of(found, status=anew.model_dump(mode="json"), unfinished=True),)
+            return (Draft.of(found, status=status_anew(found).model_dump(mode="json"), unfinished=True),)
 
         await self._committer.transact((version.key,), change, cause)
         return await self.get(version.name, str(version.version))

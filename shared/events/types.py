@@ -73,7 +73,7 @@ PUBLISHED: dict[str, str] = {
     ENVIRONMENT_BUILD_FAILED: "a version of an environment could not be locked or built",
     ENVIRONMENT_BUILD_CANCELED: "the build of an environment was canceled",
     DATA_PROFILED: "a version of a data asset has a profile and a baseline sketch",
-    DATA_PROFILE_FAILED: "the rows of a version of a data asset could not be read",
+    DATA_PROFILE_FAILED: "the files of a version of a data asset could not be copied, or its rows not be read",
     IMAGE_PACKAGED: "a model was packaged as an image",
     IMAGE_FAILED: "a model could not be packaged as an image, or that was canceled",
     MODEL_DEPLOYED: "a deployment is ready as it was declared",

@@ -12,10 +12,12 @@ from shared.monitoring.column_types import NUMERIC
 from shared.monitoring.importance import ROWS, importances
 from shared.monitoring.joined import CORRELATION, row_sample, with_column
 from shared.monitoring.judging import judged, unjudged
+from shared.monitoring.learning import learnt
 from shared.monitoring.metrics.metric import Found
 from shared.monitoring.metrics.table import metric_of, metrics_of
 from shared.monitoring.rows import Rows
 from shared.monitoring.settings import Settings
+from shared.resources.importance import LearntImportance
 from shared.resources.monitor_request import DataSet, SignalRequest
 from shared.resources.monitor_result import DataCounts, FeatureResult, SignalResult, Verdict
 
@@ -25,10 +27,11 @@ def attribution(signal: SignalRequest, settings: Settings) -> SignalResult:
     features."""
     counts = DataCounts()
     if signal.outputs is not None:
-        before, now, short = _learnt(signal, settings, counts)
+        before, now, short, new = _learnt(signal, settings, counts)
         if short:
             return _too_little(signal, settings, counts, short)
     else:
+        new = []
         before = dict(signal.importance) or _mean_magnitudes(signal.reference, DataCounts())
         now = dict(signal.production_importance) or _mean_magnitudes(signal.production, counts)
     if set(before) != set(now):
@@ -42,7 +45,9 @@ def attribution(signal: SignalRequest, settings: Settings) -> SignalResult:
             judged(metric, Found(float(metric.compute(before, now))), limit, compatibility=settings.compatibility)
         )
     features = [FeatureResult(name=name, type="numerical", importance=weight) for name, weight in now.items()]
-    return SignalResult(name=signal.name, type=signal.type, counts=counts, metrics=values, features=features)
+    return SignalResult(
+        name=signal.name, type=signal.type, counts=counts, metrics=values, features=features, learnt=new
+    )
 
 
 def _asked(signal: SignalRequest) -> Mapping[str, float | None]:
@@ -62,9 +67,9 @@ def _too_little(signal: SignalRequest, settings: Settings, counts: DataCounts, r
 
 def _learnt(
     signal: SignalRequest, settings: Settings, counts: DataCounts
-) -> tuple[Mapping[str, float], Mapping[str, float], int | None]:
+) -> tuple[Mapping[str, float], Mapping[str, float], int | None, list[LearntImportance]]:
     """How much each feature matters for the target in the reference, and for the prediction now; the rows where these
-    are too few to tell, None where they are not."""
+    are too few to tell, None where they are not; what was learnt of the reference."""
     production, training, outputs = signal.production, signal.reference, signal.outputs
     assert training is not None
     assert outputs is not None
@@ -78,14 +83,14 @@ def _learnt(
             "the training data and the inputs have no common features", remedy="collect what the model learnt from"
         )
     prediction = signal.columns.prediction or _only_prediction(outputs, target)
-    learnt_from = row_sample(training, [*features, target], ROWS, settings.seed, DataCounts())
     asked = row_sample(production, [*features, key], ROWS, settings.seed + 1, counts)
     if asked.num_rows < settings.minimum_sample_size:
-        return {}, {}, asked.num_rows
+        return {}, {}, asked.num_rows, []
     joined = with_column(asked, key, outputs, other_key, prediction)
     if joined.num_rows < settings.minimum_sample_size:
-        return {}, {}, joined.num_rows
-    return importances(learnt_from, features, target), importances(joined, features, joined.schema.names[-1]), None
+        return {}, {}, joined.num_rows, []
+    before, new = learnt(training, features, target, settings.seed)
+    return before, importances(joined, features, joined.schema.names[-1]), None, new
 
 
 def _only_prediction(outputs: DataSet, target: str) -> str:

@@ -7,6 +7,7 @@ import importlib
 from shared.errors import Invalid, SlipwayError
 from shared.monitoring.rows_needed import RowsNeeded
 from shared.monitoring.settings import Settings
+from shared.resources.importance import LearntImportance
 from shared.resources.monitor_request import MonitorRequest, SignalRequest
 from shared.resources.monitor_result import MonitorResult, SignalResult
 
@@ -50,12 +51,14 @@ def calculated(signal: SignalRequest, settings: Settings) -> SignalResult:
     """What the signal found. Raises SlipwayError where it cannot be calculated."""
     if signal.unavailable:
         raise Invalid(signal.unavailable)
+    learnt: list[LearntImportance] = []
     if signal.top_features is not None:
         from shared.monitoring.top_features import with_top_features
 
-        signal = with_top_features(signal, settings.seed)
+        signal, learnt = with_top_features(signal, settings.seed)
     name = SIGNALS[signal.type]
     found: SignalResult = getattr(importlib.import_module(f"shared.monitoring.{name}"), name)(signal, settings)
+    found.learnt += learnt
     return _described(signal, found)
 
 

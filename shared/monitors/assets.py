@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from shared.datasets.versions import find_version, table_of_version
+from shared.datasets.versions import find_version, held, is_awaited, table_of_version
 from shared.errors import Invalid
 from shared.monitors.components import component_run
 from shared.monitors.run_plan import RunPlan
 from shared.monitors.stored_sketch import reads_rows
 from shared.ports import ArtifactStore, AssetData, ComponentRun, ResourceStore
 from shared.resources.data_profile import DataPhase, DataVersionStatus
-from shared.resources.declared import DeclaredSpec
 from shared.resources.monitor_request import DataSet, SignalRequest
 
 
@@ -22,7 +21,7 @@ class PlannedAssets:
     given: dict[str, AssetData] = field(default_factory=dict)  # by label
     reading_rows: set[str] = field(default_factory=set)  # signals for which the sketch of the reference is not enough
     components: dict[str, ComponentRun] = field(default_factory=dict)  # of custom signals, by their names
-    awaited: str = ""  # an environment that is not built yet; "": none is waited for
+    awaited: str = ""  # an environment or files that are not there yet; "": none are waited for
 
 
 async def assets_of(plan: RunPlan, store: ResourceStore, artifacts: ArtifactStore) -> PlannedAssets:
@@ -51,9 +50,12 @@ async def _add(
     version = await find_version(store, *named)
     status = DataVersionStatus.model_validate(version.status)
     if status.phase == DataPhase.FAILED:
-        raise Invalid(f"{version.key} cannot be read: {status.reason}", remedy="correct the data and apply them")
-    data.label = f"{version.name}:{version.version}"
-    table = await table_of_version(DeclaredSpec.model_validate(version.spec), artifacts)
+        raise Invalid(f"{version.key} cannot be read: {status.why}", remedy="correct the data and apply them")
+    data.label, data.importances = f"{version.name}:{version.version}", status.importances
+    if is_awaited(version):
+        found.awaited = found.awaited or f"the files of {data.label}"
+        return
+    table = await table_of_version(held(version), artifacts)
     found.given[data.label] = AssetData(table, status.sketch)
     if data is signal.reference and (status.sketch is None or reads_rows(signal, status.columns)):
         found.reading_rows.add(signal.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from shared.datasets.versions import find_version, table_of_version
+from shared.datasets.versions import find_version, held, is_awaited, table_of_version
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.assets import data_sets
 from shared.monitors.checking import Problem
@@ -12,7 +12,6 @@ from shared.monitors.components import component_run
 from shared.monitors.run_plan import RunPlan
 from shared.ports import ArtifactStore, ResourceStore
 from shared.resources.data_profile import DataPhase, DataVersionStatus
-from shared.resources.declared import DeclaredSpec
 from shared.resources.monitor_request import DataSet, SignalRequest
 
 SHOWN = 10
@@ -53,14 +52,15 @@ async def _data_problems(
     name = ":".join(plan.assets[data.label])
     try:
         version = await find_version(store, *plan.assets[data.label])
-        await table_of_version(DeclaredSpec.model_validate(version.spec), artifacts)
+        if not is_awaited(version):
+            await table_of_version(held(version), artifacts)
     except NotFound:
         return []
     except Invalid as error:
         return [(f"the rows of {name} cannot be read: {error.message}", error.remedy or "")]
     status = DataVersionStatus.model_validate(version.status)
     if status.phase == DataPhase.FAILED:
-        return [(f"the rows of {name} cannot be read: {status.reason}", "a version that can be read")]
+        return [(f"the rows of {name} cannot be read: {status.why}", "a version that can be read")]
     if status.phase != DataPhase.PROFILED:
         return []
     return list(_missing(signal, data, name, status.columns))

@@ -12,7 +12,7 @@ from shared.rollout.prometheus import Sample, arm_counters, read_samples
 CPU_S, CPU_LIMIT = "process_cpu_seconds_total", "slipway_scoring_cpu_limit_cores"
 MEMORY, MEMORY_LIMIT = "process_resident_memory_bytes", "slipway_scoring_memory_limit_bytes"
 _USAGE = frozenset({CPU_S, CPU_LIMIT, MEMORY, MEMORY_LIMIT})
-SILENT = "the router of the endpoint gives no figures"
+SILENT = "the endpoint gives no figures: what counts its requests does not answer, or cannot be reached from here"
 
 
 def figures_of(text: str, deployment: str, at: datetime) -> DeploymentFigures:

@@ -128,7 +128,8 @@ def _asset_named(path: str) -> tuple[str, str]:
     if not isinstance(found, AssetReference) or found.registry:
         raise NotSupported(
             f"the data {path!r} cannot be read here",
-            remedy="name a data asset of this control plane: azureml:NAME:VERSION or azureml:NAME@latest",
+            remedy="register it (`slipway data create NAME URI` keeps its bytes as a version), and name that: "
+            "azureml:NAME:VERSION or azureml:NAME@latest",
         )
     if found.label not in (None, LATEST):
         raise NotSupported(f"data assets have no label {found.label!r}", remedy="name a version, or @latest")

@@ -1,4 +1,4 @@
-"""Where models are brought from."""
+"""Where models and data are brought from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class SourceObject:
-    """A file at a place that models are brought from."""
+    """A file at a place that files are brought from."""
 
     path: str  # '/'-separated, relative to the URI; for a single object its file name
     size_bytes: int | None  # None when the source does not say
@@ -17,7 +17,7 @@ class SourceObject:
 
 
 class ModelSource(Protocol):
-    """Files that a URI names elsewhere. https, S3, runs."""
+    """Files that a URI names elsewhere. https, S3, Azure Storage."""
 
     async def list(self, uri: str) -> tuple[SourceObject, ...]:
         """The objects of a URI, sorted: one for a file, all below a prefix. Raises NotFound, Invalid for a URI that is

@@ -76,7 +76,9 @@ class _Cluster(Document):
         pattern=r"^([a-zA-Z_:][a-zA-Z0-9_:]*)?$",
         description="pods' metric of requests under way; instances follow it instead of the CPU",
     )
-    prometheus_url: str = Field(default="", pattern=r"^(https?://.*)?$", description="whose figures rollouts judge by")
+    prometheus_url: str = Field(
+        default="", pattern=r"^(https?://.*)?$", description="whose figures rollouts and monitors judge by"
+    )
     platform: Literal["linux/amd64", "linux/arm64"] = Field(default="linux/amd64", description="of images made for it")
 
     @field_validator("host")

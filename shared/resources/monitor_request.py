@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.resources.document import Document
+from shared.resources.importance import LearntImportance
 from shared.resources.monitor_result import DataCounts
 
 FileFormat = Literal["parquet", "csv", "jsonl", "collected", "collected_csv"]
@@ -59,6 +60,7 @@ class DataSet(Document):
     segment_values: list[str] = Field(default_factory=list)
     only_columns: list[str] = Field(default_factory=list)  # of the files' columns, those that count; none: all
     without_columns: list[str] = Field(default_factory=list)  # and those that do not
+    importances: list[LearntImportance] = Field(default_factory=list)  # what is known already of all its rows
 
 
 class Columns(Document):

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.resources.document import Document
+from shared.resources.importance import LearntImportance
 
 
 class Verdict(StrEnum):
@@ -105,6 +106,7 @@ class SignalResult(Document):
     features: list[FeatureResult] = Field(default_factory=list)
     metrics: list[MetricValue] = Field(default_factory=list)  # of the signal as a whole
     reason: str = ""  # why there is no result
+    learnt: list[LearntImportance] = Field(default_factory=list)  # of the baseline, by this run: kept with the data
 
     @property
     def verdict(self) -> Verdict:

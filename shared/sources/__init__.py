@@ -1,1 +1,1 @@
-"""Models that come from elsewhere: bringing the files of a URI, unpacking archives."""
+"""Models and data that come from elsewhere: bringing the files of a URI, unpacking archives."""

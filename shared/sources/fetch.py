@@ -26,12 +26,13 @@ async def fetch(
     artifacts: ArtifactStore,
     *,
     max_files: int,
+    wanted: Callable[[str], bool] = lambda path: True,
     progress: Callable[[int], None] | None = None,
 ) -> Fetched:
-    """Store every object of the URI; `progress` is told the bytes so far. Raises NotFound when there is none, Invalid
-    with every path that is not accepted or for more than max_files, and what the source raises. A refused URI may leave
-    artifacts that nothing refers to; they are collected as garbage."""
-    items = await source.list(uri)
+    """Store every object of the URI whose path is `wanted`; `progress` is told the bytes so far. Raises NotFound when
+    there is none, Invalid with every path that is not accepted or for more than max_files, and what the source raises.
+    A refused URI may leave artifacts that nothing refers to; they are collected as garbage."""
+    items = [item for item in await source.list(uri) if wanted(item.path)]
     _check(uri, items, max_files)
     counter = _Counter(progress)
     files = []
@@ -49,7 +50,7 @@ def _check(uri: str, items: Sequence[SourceObject], max_files: int) -> None:
     if not items:
         raise NotFound(f"there are no files at {without_query(uri)}")
     if len(items) > max_files:
-        raise Invalid(f"{without_query(uri)} has {len(items)} files, a model has at most {max_files}")
+        raise Invalid(f"{without_query(uri)} has {len(items)} files, at most {max_files} are brought")
     faults = [
         Fault(f"the path {item.path[:200]!r} is not accepted", allowed=PATH_RULE)
         for item in items

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MAX_SHOWN_CHARACTERS = 500
+CONTAINERS = ("wasbs", "abfss")  # whose user is the name of a container
 
 
 def without_query(uri: str) -> str:
@@ -11,5 +12,8 @@ def without_query(uri: str) -> str:
     bare = uri.partition("?")[0].partition("#")[0]
     scheme, separator, rest = bare.partition("://")
     authority, slash, path = rest.partition("/")
-    shown = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}" if separator else bare
+    user, at, host = authority.rpartition("@")
+    if scheme not in CONTAINERS or ":" in user:
+        user, at = "", ""
+    shown = f"{scheme}{separator}{user}{at}{host}{slash}{path}" if separator else bare
     return shown[:MAX_SHOWN_CHARACTERS].encode("unicode_escape").decode()

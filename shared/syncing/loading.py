@@ -221,7 +221,9 @@ def _model_path(path: str, declared: Declared, watched: _Watched) -> set[str]:
     source = declared.source
     if said.startswith(("/", "azureml:")) or "://" in said or "\\" in said:
         fault = source.fault(
-            "/path", f"{said!r}: not accepted", "a path relative to this file, https://, s3:// or runs:/"
+            "/path",
+            f"{said!r}: not accepted",
+            "a path relative to this file, https://, s3://, azureml://datastores/, wasbs://, abfss:// or runs:/",
         )
         raise Invalid(f"{path} names a path that is not accepted", faults=(fault,))
     resolved = posixpath.normpath(posixpath.join(posixpath.dirname(path), said))

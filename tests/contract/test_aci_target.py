@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,11 +18,19 @@ from pydantic import ValidationError
 from shared.adapters.azure.aci_target import AciTarget
 from shared.compute_settings import load_computes
 from shared.deployment_targets.aci.render import group_name, rendered
+from shared.deployment_targets.kubernetes.workload import PORT
 from shared.errors import Invalid, NotFound, NotSupported, Retryable, Unauthorized
+from shared.monitors.deployment_figures import figures_of
+from shared.monitors.infrastructure import infrastructure
 from shared.ports import Autoscale, DesiredEndpoint, EndpointAccess, ObservedEndpoint
 from shared.resources.aci_compute import AciCompute
+from shared.resources.deployment_figures import DeploymentFigures
+from shared.resources.monitor_result import Verdict
+from shared.scoring.metrics import Metrics
+from shared.scoring.usage import add_usage
 from tests.doubles.arm_event_subscriptions import TokenCredential
 from tests.doubles.container_instances import RESOURCE_GROUP, AciDouble, container_instances_double, failed
+from tests.doubles.webhook_receiver import serving
 from tests.unit.kubernetes.samples import deployment, endpoint, scripted
 
 GROUP = group_name("live")
@@ -71,6 +81,42 @@ async def test_what_is_declared_is_put_once_and_read_back(double: AciDouble) -> 
     assert await target.metrics("live") == ""
     with pytest.raises(NotFound):
         await target.logs("live", "green", 2)
+
+
+async def test_figures_are_those_that_the_groups_server_counts(double: AciDouble) -> None:
+    double.address = "127.0.0.61"  # of this machine alone, so that the server's port is free
+    target, server = target_of(double), Metrics()
+    await settled(target, live())
+    assert await target.metrics("live") == ""  # nothing answers
+    for status in (200, 200, 200, 503):
+        server.count("/score", status, 0.02)
+        server.run_seconds.observe(0.02)
+    server.count("/v2/health/live", 200, 0.001)
+    add_usage(server)
+    before = await scraped(target, server)
+    assert (before.counters.requests, before.counters.errors) == (4, 1)
+    (usage,) = before.instances.values()
+    assert usage.cpu_s > 0 < usage.memory_bytes
+    for _ in range(80):
+        server.count("/score", 200, 0.02)
+        server.run_seconds.observe(0.02)
+    after = await scraped(target, server)
+    signal = infrastructure("serving", {"error_rate": 0.1, "request_latency_p99_ms": 5}, after, before)
+    verdicts = {one.metric: one.verdict for one in signal.metrics}
+    assert signal.counts.rows == 80
+    assert (verdicts["error_rate"], verdicts["request_latency_p99_ms"]) == (Verdict.HEALTHY, Verdict.BREACHED)
+    assert verdicts["cpu_utilization_percentage"] is Verdict.HEALTHY
+
+
+async def scraped(target: AciTarget, server: Metrics) -> DeploymentFigures:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(body=server.text())
+
+    app = web.Application()
+    app.router.add_get("/metrics", page)
+    sock = socket.create_server(("127.0.0.61", PORT))
+    async with serving(app, sock):
+        return figures_of(await target.metrics("live"), "live.blue", datetime.now(UTC))
 
 
 async def test_changes_are_put_and_other_sizes_are_groups_of_their_own(double: AciDouble) -> None:

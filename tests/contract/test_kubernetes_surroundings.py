@@ -14,11 +14,12 @@ import yaml
 from aiohttp import web
 
 from shared.adapters.azure.aks_logins import API_VERSION, SCOPE, AksLogins
+from shared.adapters.azure.prometheus_tokens import prometheus_authorization
 from shared.adapters.kubernetes.connections import KubeconfigConnection, LoginConnection
-from shared.adapters.kubernetes.figures import PrometheusFigures
+from shared.adapters.kubernetes.figures import PrometheusFigures, is_azure_monitor
 from shared.adapters.kubernetes.target import KubernetesTarget
 from shared.deployment_targets.kubernetes.names import object_name
-from shared.errors import NotFound, Permanent, Retryable
+from shared.errors import NotFound, Permanent, Retryable, Unauthorized
 from shared.monitors.deployment_figures import figures_of
 from shared.resources.deployment_figures import InstanceUsage
 from shared.rollout.prometheus import arm_counters, read_samples
@@ -133,6 +134,40 @@ async def test_rollouts_read_what_pods_counted_from_prometheus(tmp_path: Path) -
         figures = figures_of(await target.metrics("live"), "live.blue", datetime.now(UTC))
         usage = InstanceUsage(cpu_s=12.5, memory_bytes=1_000_000, memory_limit_bytes=2_000_000)
         assert figures.instances == {f"{BLUE}-1-a": usage}
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("https://w-ab12.westeurope.prometheus.monitor.azure.com", True),
+        ("http://w-ab12.westeurope.prometheus.monitor.azure.com", False),
+        ("https://prometheus.monitor.azure.com.evil.example", False),
+        ("https://evil.example/.prometheus.monitor.azure.com", False),
+        ("https://prometheus.example", False),
+    ],
+)
+def test_only_an_azure_monitor_workspace_is_sent_a_token(url: str, asked: bool) -> None:
+    assert is_azure_monitor(url) is asked
+
+
+async def test_an_azure_monitor_workspace_is_asked_as_the_installations_identity() -> None:
+    credential = TokenCredential()
+    authorization = prometheus_authorization(credential)
+    assert (await authorization()).startswith("Bearer ")
+    assert credential.scopes == ["https://prometheus.monitor.azure.com/.default"]
+
+    async def nobody() -> str:
+        raise Unauthorized("no identity here")
+
+    workspace = cluster(prometheus_url="https://w-ab12.westeurope.prometheus.monitor.azure.com")
+    with pytest.raises(Unauthorized):  # before anything is sent
+        await PrometheusFigures(workspace, nobody).text({"blue": BLUE})
+
+
+async def test_a_prometheus_that_refuses_says_which_role_is_lacking() -> None:
+    async with prometheus(status=403) as url:
+        with pytest.raises(Retryable, match="Monitoring Data Reader"):
+            await PrometheusFigures(cluster(prometheus_url=url)).text({"blue": BLUE, "green": GREEN})
 
 
 async def test_without_a_prometheus_there_are_no_figures() -> None:

@@ -1,4 +1,5 @@
-"""The contract of ModelSource, for https (a real server on loopback) and S3 (a real moto server)."""
+"""The contract of ModelSource, for https (a real server on loopback), S3 (a real moto server) and Azure Storage
+(Azurite)."""
 
 from __future__ import annotations
 
@@ -26,8 +27,11 @@ from shared.errors import Conflict, Invalid, NotFound, Permanent, Retryable, Too
 from shared.ports import ModelSource, SourceObject
 from shared.settings import Settings
 from shared.sources.fetch import fetch
+from tests.azurite import azurite
+from tests.contract.blob_places import blob
 from tests.doubles.tls import loopback_tls
 
+__all__ = ["azurite", "blob"]  # fixtures
 MIB = 1 << 20
 
 
@@ -159,9 +163,9 @@ def s3(moto: str, monkeypatch: pytest.MonkeyPatch) -> S3Place:
     return S3Place(moto, client)
 
 
-@pytest.fixture(params=["https", "s3"])
+@pytest.fixture(params=["https", "s3", "blob"])
 def place(request: pytest.FixtureRequest, server: FileServer) -> Place:
-    return HttpPlace(server) if request.param == "https" else request.getfixturevalue("s3")
+    return HttpPlace(server) if request.param == "https" else request.getfixturevalue(request.param)
 
 
 async def read_all(source: ModelSource, uri: str, item: SourceObject) -> bytes:
@@ -463,8 +467,8 @@ async def test_nothing_is_allowed_until_it_is_set(s3: S3Place) -> None:
         ("s3://models/m", "SLIPWAY_MODEL_SOURCE_BUCKETS"),
     ):
         with pytest.raises(Invalid, match=setting):
-            await open_source(uri, Settings()).list(uri)
+            await open_source(uri, Settings(), MIB).list(uri)
     for uri in ("ftp://models.example/m?sig=secret", "model.onnx", "file:///etc/passwd"):
         with pytest.raises(Permanent, match=r"https://, s3://") as refused:
-            open_source(uri, Settings())
+            open_source(uri, Settings(), MIB)
         assert "secret" not in str(refused.value)

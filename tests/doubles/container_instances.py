@@ -41,6 +41,7 @@ class AciDouble:
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)  # as they were put
     states: dict[str, list[str]] = field(default_factory=dict)  # provisioning states, the present one first
     requests: list[tuple[str, str]] = field(default_factory=list)
+    address: str = "10.0.0.4"  # of groups in a subnet
     before: Callable[[web.Request], Awaitable[web.Response | None]] = nothing
 
     def writes(self) -> list[str]:
@@ -129,7 +130,7 @@ class AciDouble:
             volume["secret"] = {}  # never shown again
         address = properties["ipAddress"]
         if address["type"] == "Private":
-            address["ip"] = "10.0.0.4"
+            address["ip"] = self.address
         else:
             address |= {"ip": "20.0.0.4", "fqdn": f"{address['dnsNameLabel']}.hash.westeurope.azurecontainer.io"}
         if state == "Succeeded":

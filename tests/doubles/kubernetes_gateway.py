@@ -28,6 +28,7 @@ class GatewayDouble:
 
     cluster: KubernetesDouble
     url: str = ""
+    status: int = 200  # of the answers to queries
     chance: random.Random = field(default_factory=lambda: random.Random(0))
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)  # pod, status
     seconds: dict[str, list[float]] = field(default_factory=dict)
@@ -88,14 +89,27 @@ class GatewayDouble:
         return status
 
     async def query(self, request: web.Request) -> web.Response:
-        """Prometheus' instant queries, of the two that are asked: by pods, whose pattern is anchored."""
+        """Prometheus' instant queries, of the three that are asked: by pods, whose pattern is anchored."""
         text = str((await request.post())["query"])
         pattern = re.search(r'pod=~"([^"]*)"', text)
         assert pattern, text
         assert f'namespace="{NAMESPACE}"' in text
         wanted = re.compile(pattern[1])
         if "slipway_scoring_requests_total" in text:
-            found = [({"pod": pod, "status": str(status)}, count) for (pod, status), count in self.counts.items()]
+            found: list[tuple[dict[str, str], float]] = [
+                ({"pod": pod, "status": str(status)}, count) for (pod, status), count in self.counts.items()
+            ]
+        elif "process_cpu_seconds_total" in text:
+            found = [
+                ({"__name__": name, "pod": pod}, value)
+                for pod, values in self.seconds.items()
+                for name, value in (
+                    ("process_cpu_seconds_total", sum(values)),
+                    ("slipway_scoring_cpu_limit_cores", 1.0),
+                    ("process_resident_memory_bytes", 6e8),
+                    ("slipway_scoring_memory_limit_bytes", 1e9),
+                )
+            ]
         else:
             found = [
                 (
@@ -110,7 +124,8 @@ class GatewayDouble:
             for metric, count in found
             if wanted.fullmatch(metric["pod"])
         ]
-        return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+        document = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        return web.json_response(document, status=self.status)
 
 
 @asynccontextmanager

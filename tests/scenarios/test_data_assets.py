@@ -115,7 +115,10 @@ async def test_folders_json_lines_and_mltables_are_read(plane: ControlPlane) -> 
             "Unprofiled",
             "none of its files holds rows: p.bin; name files",
         ),
-        ({"data.yml": declared("https://example.com/p.csv")}, "Unprofiled", "its files are elsewhere"),
+        ({"data.yml": declared("https://example.com/p.csv")}, "Failed", "list trusted hosts in SLIPWAY_MODEL_SOURCE"),
+        ({"data.yml": declared("s3://bucket/p.csv")}, "Failed", "SLIPWAY_MODEL_SOURCE_BUCKETS"),
+        ({"data.yml": declared("azureml://datastores/d/paths/p.csv")}, "Failed", "add it to SLIPWAY_DATASTORES"),
+        ({"data.yml": declared("https://example.com/p", "uri_folder")}, "Failed", "cannot be listed; name a file"),
     ],
 )
 async def test_what_cannot_be_profiled_says_why(

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import yaml
 
 from shared.bootstrap import ControlPlane
 from shared.ports import RecordQuery
 from shared.resources.base import ResourceKey
 from shared.resources.monitor_run import KIND
-from tests.plane import CAUSE
+from shared.syncing.apply import apply_tree
+from shared.syncing.tree import SourceTree
+from tests.doubles.kubernetes import kubernetes_double
+from tests.doubles.kubernetes_gateway import ERROR_SHARE, gateway_double
+from tests.doubles.registry import registry_double
+from tests.plane import CAUSE, make_plane
+from tests.scenarios import test_endpoints_on_kubernetes as k8s
 from tests.scenarios.monitored import SCHEMAS, signal_of
-from tests.scenarios.test_endpoints import ENDPOINT, base, bearer, declare, deployment, plane, ready, until
-from tests.scenarios.test_images import call
+from tests.scenarios.test_endpoints import ENDPOINT, base, bearer, declare, deployment, plane, ready, states, until
+from tests.scenarios.test_environments import SOURCE
+from tests.scenarios.test_images import call, prepared
 from tests.scenarios.test_monitor_runs import run
 
 __all__ = ["plane"]
@@ -81,6 +91,58 @@ async def test_what_a_deployment_served_between_two_runs_is_judged_and_announced
     page = await plane.deps.store.list_events(RecordQuery(limit=1000))
     (event,) = [one.event for one in page.items if one.event.type.endswith("RunStatusChanged")]
     assert "The signal 'serving' has failed" in event.data["runTags"]["azureml_modelmonitor_threshold_breached"]
+
+
+@pytest.mark.slow
+async def test_a_deployment_on_a_cluster_is_judged_by_what_its_prometheus_knows(tmp_path: Path) -> None:
+    limits = {"error_rate": 0.05, "request_latency_p50_ms": 100, "cpu_memory_utilization_percentage": 50}
+    async with kubernetes_double() as double, gateway_double(double) as gateway, registry_double() as registry:
+        setting = k8s.computes(double, tmp_path, prometheus_url=gateway.url)
+        plane = await prepared(tmp_path, image_repository=f"{registry.host}/models/slipway", computes=setting)
+        failing = f"environment_variables: {{{ERROR_SHARE}: '0.5'}}\n"
+        files = {"endpoint.yml": k8s.ENDPOINT + "traffic: {blue: 100}\n", "blue.yml": k8s.deployment("blue", failing)}
+        await k8s.declare(plane, {**files, "monitor.yml": monitor(metric_thresholds=limits)})
+        await k8s.until(plane, lambda one: states(one) == {"blue": "Succeeded"})
+        url, headers = f"{gateway.url}/score", {"Host": "live.models.example"}
+        async with aiohttp.ClientSession(headers=headers) as http:
+            for times in (10, 90):
+                for _ in range(times):
+                    async with http.post(url):
+                        pass
+                found = await run(plane)
+        gateway.status = 403
+        refused = signal_of(await run(plane), "serving")
+    assert "Monitoring Data Reader" in refused["reason"]
+    signal = signal_of(found, "serving")
+    verdicts = {name: one["verdict"] for name, one in signal["metrics"].items()}
+    assert signal["counts"]["rows"] == 90
+    assert (verdicts["error_rate"], verdicts["request_latency_p50_ms"]) == ("Breached", "Healthy")
+    assert signal["metrics"]["cpu_memory_utilization_percentage"]["value"] == pytest.approx(60.0)
+    assert verdicts["cpu_memory_utilization_percentage"] == "Breached"
+    assert signal["metrics"]["cpu_utilization_percentage"]["value"] > 0
+
+
+EDGE = {"name": "k8s", "type": "iot-edge", "hub": "hub.azure-devices.net", "target_condition": "tags.site = 'a'"}
+
+
+@pytest.mark.parametrize(
+    ("compute", "words"),
+    [
+        ({"name": "k8s", "type": "kubernetes", "kubeconfig": "none"}, "prometheus_url"),
+        (EDGE, "are counted by nobody"),
+    ],
+)
+async def test_a_signal_whose_figures_nobody_counts_is_refused_when_it_is_applied(
+    compute: dict[str, str], words: str, tmp_path: Path
+) -> None:
+    plane = make_plane(tmp_path, computes=json.dumps([compute]))
+    await declare(plane, {**base(), "endpoint.yml": k8s.ENDPOINT, "blue.yml": deployment("blue")})
+    tree = SourceTree({"monitor.yml": monitor(metric_thresholds={"error_rate": 0.05}).encode()})
+    (outcome,) = await apply_tree(tree, None, SOURCE, plane.deps, CAUSE)
+    assert outcome.result == "refused"
+    (fault,) = outcome.faults
+    assert fault["pointer"] == "/create_monitor/monitoring_signals/serving"
+    assert words in f"{fault['message']} {fault['allowed']}"
 
 
 async def test_times_that_are_over_have_no_figures(plane: ControlPlane) -> None:

@@ -12,6 +12,7 @@ from shared.bootstrap import ControlPlane
 from shared.resources.base import ResourceKey
 from tests.plane import make_plane
 from tests.scenarios import monitored as m
+from tests.scenarios.test_images import call
 
 ROWS = 400
 MANY = 4_000  # as many edges as a sketch has
@@ -139,6 +140,14 @@ async def test_features_that_matter_now_are_those_of_training(
     most = max(found["features"].values(), key=lambda one: float(one["importance"]))
     assert most["name"] == ("a" if verdict == "Healthy" else "c")
     assert found["features"]["site"]["importance"] < 0.2
+    (kept,) = (await call(plane, "get_data_version", 200, name="training", version="1"))["importances"]
+    assert kept == found["learnt"][0]
+    assert (kept["data"], kept["target"], max(kept["weights"], key=kept["weights"].get)) == ("training:1", "y", "a")
+    again = m.signal_of(await m.run(plane), "weights")
+    assert again["learnt"] == []  # it is known, and comes to the same
+    assert again["metrics"] == found["metrics"]
+    await m.profile(plane, "training")
+    assert (await call(plane, "get_data_version", 200, name="training", version="1"))["importances"] == [kept]
 
 
 async def test_only_the_features_that_matter_most_and_a_part_of_the_rows_are_looked_at(plane: ControlPlane) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from shared.adapters.azure.arm import MANAGEMENT_URL, SCOPE, ArmClient
 from shared.adapters.azure.errors import from_status
+from shared.adapters.http_bodies import read_at_most
 from shared.deployment_targets.aci.progress import observed_endpoint
 from shared.deployment_targets.aci.render import (
     DEPLOYMENT,
@@ -22,11 +23,14 @@ from shared.deployment_targets.kubernetes.workload import CONTAINER
 from shared.errors import Invalid, NotFound, Permanent, Retryable, Unauthorized
 from shared.ports import DeploymentPlan, DesiredEndpoint, FieldChange, ObjectChange, ObservedEndpoint
 from shared.resources.aci_compute import AciCompute
+from shared.rollout.server_figures import as_router
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 API_VERSION = "2023-05-01"
+SCRAPE_TIMEOUT_S = 5.0
+MAX_PAGE_BYTES = 4 * 2**20
 _CHANGING = ("Pending", "Creating", "Updating", "Repairing", "Deleting", "PreProvisioned")  # provisioning states
 _REFUSED = {400: Invalid, 401: Unauthorized, 403: Unauthorized, 404: NotFound}
 
@@ -74,8 +78,12 @@ class AciTarget:
         return observed_endpoint(live, live["tags"].get(DIGEST, "")) if live else None
 
     async def metrics(self, endpoint: str) -> str:
-        """See DeploymentTarget: "", for nobody counts a group's requests."""
-        return ""
+        """See DeploymentTarget: what the group's server counts itself; "" where it does not answer, or cannot be
+        reached from here."""
+        live = await self._own(endpoint)
+        place = observed_endpoint(live, "").scoring_uri if live else ""
+        text = await _scraped(place.removesuffix("/score") + "/metrics") if place else ""
+        return as_router(text, live["tags"][DEPLOYMENT], group_name(endpoint)) if live and text else ""
 
     async def logs(self, endpoint: str, deployment: str, lines: int) -> str:
         """See DeploymentTarget."""
@@ -139,6 +147,19 @@ class AciTarget:
         if status in (408, 409, 429) or status >= 500:  # 409: the group is in transition
             raise Retryable(message)
         raise _REFUSED.get(status, Permanent)(message)
+
+
+async def _scraped(url: str) -> str:
+    """ "" for any other answer than a page."""
+    import aiohttp
+
+    timeout = aiohttp.ClientTimeout(total=SCRAPE_TIMEOUT_S)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url, allow_redirects=False) as answer:
+            page = await read_at_most(answer.content, MAX_PAGE_BYTES)
+            return page.decode() if answer.status == 200 else ""
+    except (aiohttp.ClientError, TimeoutError, OSError, UnicodeDecodeError):
+        return ""
 
 
 def _change(name: str, wanted: Group | None, live: Group | None) -> ObjectChange | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from shared.adapters.http_bodies import read_at_most
 from shared.errors import Retryable
 from shared.resources.compute import Cluster
 
 TIMEOUT_S = 5.0
+AZURE_MONITOR = ".prometheus.monitor.azure.com"
+_ROLE = "of an Azure Monitor workspace: give Slipway's identity the role Monitoring Data Reader"
 MAX_ANSWER_BYTES = 16 * 2**20
 _ROUTES = "/score|/invocations|/v2/models/infer"  # of the scoring server, that score
 _REQUESTS = 'sum by (pod, status) (slipway_scoring_requests_total{{namespace="{}",route=~"{}",pod=~"{}"}})'
@@ -22,11 +25,22 @@ _USED = (
 _USAGE = '{{__name__=~"{}",namespace="{}",pod=~"{}"}}'
 
 
+Authorization = Callable[[], Awaitable[str]]
+
+
+def is_azure_monitor(url: str) -> bool:
+    """Whether it is the query endpoint of an Azure Monitor workspace, which is asked with a token of Entra ID."""
+    found = urlsplit(url)
+    return found.scheme == "https" and (found.hostname or "").endswith(AZURE_MONITOR)
+
+
 class PrometheusFigures:
     """Asks the Prometheus of a compute, whose scrapes must label samples with `namespace` and `pod`, as they do by
     default on Kubernetes."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, authorization: Authorization | None = None) -> None:
+        """`authorization` gives the header that an Azure Monitor workspace asks for; no other address is sent it."""
+        self._authorization = authorization if is_azure_monitor(cluster.prometheus_url) else None
         self._url = cluster.prometheus_url.rstrip("/")
         self._namespace = cluster.namespace
 
@@ -49,11 +63,14 @@ class PrometheusFigures:
         import aiohttp
 
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        headers = {"Authorization": await self._authorization()} if self._authorization else {}
         try:
             async with (
-                aiohttp.ClientSession(timeout=timeout) as http,
+                aiohttp.ClientSession(timeout=timeout, headers=headers) as http,
                 http.post(f"{self._url}/api/v1/query", data={"query": query}, allow_redirects=False) as answer,
             ):
+                if answer.status in (401, 403):
+                    raise Retryable(f"Prometheus does not answer Slipway ({answer.status})", remedy=_ROLE)
                 body = await read_at_most(answer.content, MAX_ANSWER_BYTES)
                 document = json.loads(body)
                 found: list[dict[str, Any]] = document["data"]["result"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.adapters.kubernetes.figures import PrometheusFigures
+from shared.adapters.kubernetes.figures import Authorization, PrometheusFigures
 from shared.adapters.kubernetes.objects import POD, Connection, NamespaceObjects
 from shared.adapters.kubernetes.view import MAX_AGE_S, Key, OwnedObjects
 from shared.deployment_targets.kubernetes.comparison import differences
@@ -33,12 +33,20 @@ _ORDER = list(KINDS)
 class KubernetesTarget:
     """A DeploymentTarget: one namespace of one cluster, and there only what carries its owner's label."""
 
-    def __init__(self, cluster: Cluster, connection: Connection, *, max_age_s: float = MAX_AGE_S) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        connection: Connection,
+        *,
+        max_age_s: float = MAX_AGE_S,
+        authorization: Authorization | None = None,
+    ) -> None:
+        """`authorization`: see PrometheusFigures."""
         self._cluster = cluster
         self._objects = NamespaceObjects(connection, cluster.owner)
         kinds = tuple(kind for kind in KINDS if kind != "HTTPRoute" or cluster.gateway)
         self._view = OwnedObjects(self._objects, (*kinds, POD), max_age_s)
-        self._figures = PrometheusFigures(cluster)
+        self._figures = PrometheusFigures(cluster, authorization)
 
     async def manifests(self, desired: DesiredEndpoint) -> tuple[Manifest, ...]:
         """Exactly what `ensure` applies. Raises Invalid, NotSupported."""

@@ -1,1 +1,1 @@
-"""Where models are brought from: https, S3."""
+"""Where models and data are brought from: https, S3."""

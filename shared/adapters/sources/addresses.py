@@ -47,7 +47,7 @@ def check_address(text: str, host: str, *, loopback: bool, public: bool = True) 
         allowed = False
     if not allowed:
         raise Invalid(
-            f"{host} has the address {text}, which models are not brought from",
+            f"{host} has the address {text}, which files are not brought from",
             remedy="use a host whose addresses are all public" if public else "http:// is for this machine only",
         )
 

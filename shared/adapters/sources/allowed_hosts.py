@@ -1,4 +1,4 @@
-"""Which hosts models may be brought from."""
+"""Which hosts files may be brought from."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def check_url(text: str, hosts: tuple[AllowedHost, ...]) -> URL:
     characters that must be escaped, or at a host that is not allowed, and for every one when no host is."""
     if not hosts:
         raise Invalid(
-            "models are not brought from URLs here: no host is allowed", remedy=f"list trusted hosts in {SETTING}"
+            "files are not brought from URLs here: no host is allowed", remedy=f"list trusted hosts in {SETTING}"
         )
     shown = without_query(text)
     if not _URL_CHARACTERS.match(text):
@@ -63,7 +63,7 @@ def check_url(text: str, hosts: tuple[AllowedHost, ...]) -> URL:
     except ValueError:  # its text may hold the query
         raise Invalid(f"{shown} is no URL") from None
     if url.scheme not in SCHEMES or not host:
-        raise Invalid(f"{shown} is not a URL that models are brought from (allowed: https://host/path)")
+        raise Invalid(f"{shown} is not a URL that files are brought from (allowed: https://host/path)")
     if url.raw_user is not None or url.raw_password is not None or "@" in url.raw_authority:
         raise Invalid(f"{shown} has a user or a password in it", remedy="use a URL that is signed in its query")
     if not any(entry.matches(url) for entry in hosts):
@@ -74,7 +74,7 @@ def check_url(text: str, hosts: tuple[AllowedHost, ...]) -> URL:
 def _not_allowed(url: URL) -> Invalid:
     place = f"{url.scheme}://{url.host}:{url.port}"
     return Invalid(
-        f"models are not brought from {place}", remedy=f"add the host to the setting {SETTING}, where it is trusted"
+        f"files are not brought from {place}", remedy=f"add the host to the setting {SETTING}, where it is trusted"
     )
 
 

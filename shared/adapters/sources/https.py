@@ -85,10 +85,7 @@ class HttpsSource:
 
     def _check_size(self, uri: str, size_bytes: int) -> None:
         if size_bytes > self._max_bytes:
-            raise TooLarge(
-                f"{without_query(uri)} has more than {self._max_bytes} bytes",
-                remedy="raise SLIPWAY_MODEL_SOURCE_MAX_BYTES",
-            )
+            raise TooLarge(f"{without_query(uri)} has more than {self._max_bytes} bytes")
 
     def _check_state(self, uri: str, item: SourceObject, response: aiohttp.ClientResponse, offset: int) -> None:
         shown = without_query(uri)

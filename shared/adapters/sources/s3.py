@@ -80,7 +80,7 @@ class S3Source:
             raise Invalid(f"{shown} is not accepted (allowed: s3://bucket/key, s3://bucket/folder/, ?versionId=ID)")
         if bucket not in self._buckets:
             raise Invalid(
-                f"models are not brought from the bucket {bucket[:100]!r}",
+                f"files are not brought from the bucket {bucket[:100]!r}",
                 remedy=f"add it to the setting {SETTING}, where it is trusted",
             )
         place = _Place(bucket, unquote(key), options.get("versionId", ""))
@@ -121,10 +121,7 @@ class S3Source:
             return self._client().get_object(**request)
 
     def _too_large(self, uri: str) -> TooLarge:
-        return TooLarge(
-            f"{without_query(uri)} has more than {self._max_bytes} bytes",
-            remedy="raise SLIPWAY_MODEL_SOURCE_MAX_BYTES",
-        )
+        return TooLarge(f"{without_query(uri)} has more than {self._max_bytes} bytes")
 
 
 def _boto3() -> Any:

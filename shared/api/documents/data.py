@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
+from shared.datasets.versions import held
 from shared.resources.base import Document, Resource
 from shared.resources.data_profile import DataPhase, DataVersionStatus
 from shared.resources.declared import DeclaredSpec
+from shared.resources.importance import LearntImportance
 from shared.resources.model import ModelFile
 
 
@@ -22,6 +24,7 @@ class DataVersion(Document):
     reason: str = Field(description="why there is no profile; empty when there is, and before")
     type: str = Field(description="uri_file, uri_folder or mltable")
     path: str = Field(description="as it was declared")
+    fetched_at: datetime | None = Field(description="when files that lie elsewhere were copied; null for others")
     digest: str = Field(description="of all its files and their paths; empty before they were looked at")
     files: list[ModelFile]
     size_bytes: int = Field(description="of all its files")
@@ -33,6 +36,9 @@ class DataVersion(Document):
     properties: dict[str, str]
     archived: bool
     log_tail: list[str] = Field(description="the last lines of what reading it printed")
+    importances: list[LearntImportance] = Field(
+        description="how much its features matter for a target, as monitors learnt from it; the newest last"
+    )
     users: list[str] = Field(default_factory=list, description="what refers to it; shown for one version only")
     created_at: datetime
     created_by: str
@@ -40,17 +46,19 @@ class DataVersion(Document):
     @classmethod
     def of(cls, resource: Resource, users: list[str] | None = None) -> DataVersion:
         """The answer for a stored version."""
-        spec = DeclaredSpec.model_validate(resource.spec)
+        spec, files = DeclaredSpec.model_validate(resource.spec), held(resource).files
         status = DataVersionStatus.model_validate(resource.status)
         shared = set(DataVersionStatus.model_fields) & set(cls.model_fields)
         return cls(
-            **status.model_dump(include=shared),
+            **status.model_dump(include=shared - {"reason"}),
+            reason=status.why,
             name=resource.name,
             version=str(resource.version),
             type=str(spec.declaration.get("type") or "uri_folder").lower(),
             path=str(spec.declaration.get("path") or ""),
-            files=spec.files,
-            size_bytes=sum(file.size_bytes for file in spec.files),
+            files=files,
+            size_bytes=sum(file.size_bytes for file in files),
+            fetched_at=status.fetched.at if status.fetched else None,
             sketch_bytes=status.sketch.size_bytes if status.sketch else None,
             description=resource.description,
             tags=resource.tags,

@@ -13,6 +13,8 @@ import pytest
 from shared.errors import Invalid
 from shared.monitoring.importance import importances
 from shared.monitoring.joined import row_sample, with_column
+from shared.monitoring.learning import learnt
+from shared.resources.importance import MAX_KEPT, LearntImportance, with_learnt
 from shared.resources.monitor_request import DataFile, DataSet
 from shared.resources.monitor_result import DataCounts
 
@@ -109,3 +111,33 @@ def test_files_whose_columns_differ_are_joined_as_texts(tmp_path: Path) -> None:
     right = DataSet(files=[DataFile(path=str(path), format="jsonl") for path in paths])
     found = with_column(pa.table({"id": ["0", "1", "2"]}), "id", right, "id", "y")
     assert [str(value) for value in found.column("y").to_pylist()] in (["5", "5", "5.5"], ["5", "5.0", "5.5"])
+
+
+def test_what_is_known_of_a_version_is_not_learnt_again(tmp_path: Path) -> None:
+    a, b = RNG.normal(size=(2, ROWS))
+    pq.write_table(table(a=a, b=b, y=a + b / 2, z=b), tmp_path / "d.parquet")
+    files = [DataFile(path=str(tmp_path / "d.parquet"))]
+    weights, (new,) = learnt(DataSet(label="d:1", files=files), ["a", "b"], "y", 0)
+    assert (new.data, new.target, new.weights) == ("d:1", "y", weights)
+    marked = new.model_copy(update={"weights": {"a": 7.0, "b": 8.0}})
+    known = DataSet(label="d:1", files=files, importances=[marked])
+    assert learnt(known, ["a", "b"], "y", 0) == ({"a": 7.0, "b": 8.0}, [])
+    for features, target, seed in ((["a"], "y", 0), (["a", "b"], "z", 0), (["a", "b"], "y", 1)):
+        found, (other,) = learnt(known, features, target, seed)
+        assert found == other.weights != marked.weights
+    old = marked.model_copy(update={"method": "additive-0"})
+    assert learnt(known.model_copy(update={"importances": [old]}), ["a", "b"], "y", 0) == (weights, [new])
+    part = known.model_copy(update={"segment_column": "a", "segment_values": [str(a[0])]})
+    with pytest.raises(Invalid):  # one row: what is known of all rows is not asked
+        learnt(part, ["a", "b"], "y", 0)
+
+
+def test_the_newest_answers_are_kept_one_for_each_question() -> None:
+    def answer(target: str, weight: float = 1.0) -> LearntImportance:
+        return LearntImportance(data="d:1", target=target, seed=0, weights={"a": weight})
+
+    kept: list[LearntImportance] = []
+    for number in range(MAX_KEPT + 2):
+        kept = with_learnt(kept, answer(f"t{number}"))
+    assert [one.target for one in kept] == [f"t{number}" for number in range(2, MAX_KEPT + 2)]
+    assert with_learnt(kept, answer("t5", 2.0)) == [*(one for one in kept if one.target != "t5"), answer("t5", 2.0)]
