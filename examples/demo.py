@@ -1,8 +1,9 @@
 """The story of Slipway in a minute or two: `make demo`, or `python examples/demo.py [--url URL]`.
 
 Starts Slipway on this machine, with a fresh data folder that is removed at the end, and takes a real model through it.
-With --url or SLIPWAY_URL it uses a Slipway that is running (SLIPWAY_KEY: a function key of it). Exit code 0 when all
-was as it should be, 1 with a word on what was not.
+With --url or SLIPWAY_URL it uses a Slipway that is running, also one on Azure. SLIPWAY_KEY is a function key of it;
+with SLIPWAY_SCOPE a token of Microsoft Entra ID is asked for. What needs its files, or a way from it to this machine,
+is left out then. Exit code 0 when all was as it should be, 1 with a word on what was not.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended
     try:
         with tempfile.TemporaryDirectory(prefix="slipway-demo-") as folder, server(url, Path(folder)) as demo:
-            count = tell(demo)
+            count, here = tell(demo), demo.on_this_machine
         if not url:
             say("\nCtrl-C: Slipway stopped cleanly, its data folder is removed")
     except (Wrong, httpx.HTTPError, OSError, subprocess.SubprocessError) as error:
@@ -44,7 +45,8 @@ def main() -> int:
         say("\nFAILED: interrupted")
         return 1
     took_s = time.monotonic() - started
-    say(f"\nOK: {count} versions registered, announced and verified, the last one rolled out, in {took_s:.0f} s")
+    done = "registered, announced and verified, the last one rolled out" if here else "registered and verified"
+    say(f"\nOK: {count} versions {done}, in {took_s:.0f} s")
     return 0
 
 

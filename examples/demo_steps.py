@@ -20,6 +20,8 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 from webhook_receiver import Receiver
 
+from shared.cli.connection import Connection
+
 T = TypeVar("T")
 
 MODEL = Path(__file__).with_name("diabetes")
@@ -104,13 +106,15 @@ class Demo:
         self.manifest = (MODEL / "model.yml").read_text().replace("name: diabetes\n", f"name: {name}\n")
         self.url = url
         self.on_this_machine = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
-        self.key = {"x-functions-key": key} if key else {}
+        scope = os.environ.get("SLIPWAY_SCOPE") or None
+        self.by_token = ["--auth", "entra"] if scope else []  # the command reads the scope itself
+        self.connection = Connection(url, self.on_this_machine, key=key or None, scope=scope)
         self.client = httpx.Client(timeout=60, trust_env=not self.on_this_machine)  # no proxy for this machine
         self.environment = {**os.environ, "SLIPWAY_URL": url, "SLIPWAY_KEY": key}
 
     def request(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """The answer. Raises Wrong for an error."""
-        response = self.client.request(method, f"{self.url}/api/{path}", json=body, headers=self.key)
+        response = self.client.request(method, f"{self.url}/api/{path}", json=body, headers=self.connection.headers())
         if response.status_code >= 400:
             raise Wrong(f"{method} /api/{path} was answered with {response.status_code}: {response.text}")
         return response
@@ -119,7 +123,7 @@ class Demo:
         """What the `slipway` command prints; `quiet`: the command itself is not shown. Raises Wrong when it fails."""
         if not quiet:
             say(f"   $ slipway {' '.join(arguments)}")
-        command = [*SLIPWAY, *arguments]
+        command = [*SLIPWAY, *arguments, *self.by_token]
         try:
             done = subprocess.run(
                 command, env=self.environment, cwd=self.work_dir, capture_output=True, text=True, timeout=timeout_s
@@ -132,7 +136,7 @@ class Demo:
 
     def versions(self) -> list[str]:
         """The versions there are, oldest first."""
-        response = self.client.get(f"{self.url}/api/models/{self.name}/versions", headers=self.key)
+        response = self.client.get(f"{self.url}/api/models/{self.name}/versions", headers=self.connection.headers())
         if response.status_code not in (200, 404):
             raise Wrong(f"the list of versions was answered with {response.status_code}: {response.text}")
         return [] if response.status_code == 404 else [item["version"] for item in response.json()["items"]][::-1]

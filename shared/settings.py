@@ -127,7 +127,8 @@ class Settings(Document):
     )
     job_image: str = Field(
         default="",
-        description="azure: Slipway's image (infra/jobs) that profiles and monitors run in; empty: they are refused",
+        description="azure: Slipway's image (infra/jobs) that profiles, optimisations and monitors run in; empty: they "
+        "are refused",
     )
     job_compute: str = Field(
         default="", description="azure: the cluster of SLIPWAY_COMPUTES that jobs run on; empty: the default compute"

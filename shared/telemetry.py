@@ -17,6 +17,7 @@ EVENTS_HANDLED = "slipway.events.handled"  # events that came to a function, by 
 RECONCILE_DURATION = "slipway.reconcile.duration"  # seconds of one look at a resource, by kind and outcome
 OUTBOX_AGE = "slipway.outbox.age"  # seconds since the oldest event was committed that is still owed
 POISON_MESSAGES = "slipway.poison.messages"  # messages that the host gave up on
+REQUEST_UNITS = "slipway.cosmos.request_units"  # that a request to Cosmos DB took, by its HTTP status
 TRACEPARENT = "traceparent"  # its name in messages and in the data of events
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 

@@ -43,7 +43,7 @@ param cluster string = 'none'
 @description('ARM id of the cluster to use.')
 param existingClusterId string = ''
 
-@description('Groups of Microsoft Entra ID whose members administer a new cluster, by object id.')
+@description('Groups of Microsoft Entra ID whose members administer a new cluster, by object id; empty ones are none.')
 param clusterAdminGroupIds array = []
 
 @description('Domain of endpoints, with a DNS record *.DOMAIN that leads to the gateway; empty: they are reached from the cluster only.')
@@ -55,7 +55,7 @@ param openToCallers bool = false
 @description('Service accounts of endpoints whose pods act as the identity of models, each `slipway:NAME`.')
 param modelServiceAccounts array = []
 
-@description('Tag of the image slipway/jobs in the registry, which profiles and monitors run in (infra/jobs); empty: they are refused.')
+@description('Tag of the image slipway/jobs in the registry, which profiles, optimisations and monitors run in (infra/jobs); empty: they are refused.')
 param jobImageTag string = ''
 
 @description('ARM id of a container registry to use; empty: a new one.')
@@ -79,10 +79,16 @@ param addressPrefix string = '10.80.0.0/16'
 @description('Address ranges that may call the REST API; empty: everybody with a key or token.')
 param callerRanges array = []
 
+@description('What is otherwise than sizes.json has it for the size, in the same form: functions.instanceMemoryMb, logRetentionDays.')
+param sizeChanges object = {}
+
+@description('Computes beside the cluster, as SLIPWAY_COMPUTES has them: devices of an IoT hub, container groups, other clusters.')
+param moreComputes array = []
+
 @description('Whether there is an IoT Hub.')
 param iotHub bool = false
 
-var chosen = loadJsonContent('sizes.json')[size]
+var chosen = union(loadJsonContent('sizes.json')[size], sizeChanges)
 var token = uniqueString(subscription().subscriptionId, environmentName, location)
 var prefix = 'slipway-${environmentName}'
 var tags = { 'azd-env-name': environmentName, application: 'slipway' }
@@ -220,7 +226,7 @@ module kubernetes 'modules/kubernetes.bicep' = if (cluster == 'new') {
     kubeletIdentityId: identities.outputs.kubeletId
     kubeletClientId: identities.outputs.kubeletClientId
     kubeletPrincipalId: identities.outputs.kubeletPrincipalId
-    adminGroupIds: clusterAdminGroupIds
+    adminGroupIds: filter(clusterAdminGroupIds, id => !empty(id))
     tier: chosen.cluster.tier
     vmSize: chosen.cluster.vmSize
     zones: chosen.zones
@@ -309,7 +315,7 @@ module appSettings 'modules/settings.bicep' = {
     eventGridTopicId: eventGrid.outputs.topicId
     eventGridInputSchema: eventSchema
     registryId: registryId
-    computes: cluster == 'none' ? [] : [union(compute, empty(endpointDomain) ? {} : gateway)]
+    computes: concat(cluster == 'none' ? [] : [union(compute, empty(endpointDomain) ? {} : gateway)], moreComputes)
     defaultCompute: cluster == 'none' ? '' : 'aks'
     jobImage: empty(jobImageTag) || cluster == 'none' ? '' : '${registryServer}/slipway/jobs:${jobImageTag}'
     queueBatchSize: chosen.functions.queueBatchSize
@@ -437,6 +443,9 @@ output AZURE_RESOURCE_GROUP string = group.name
 
 @description('URL of the REST API, without /api.')
 output SLIPWAY_URL string = functionApp.outputs.url
+
+@description('Host of the container registry.')
+output SLIPWAY_REGISTRY string = registryServer
 
 @description('Name of the vault that secrets of settings belong into.')
 output SLIPWAY_VAULT_NAME string = vaultName

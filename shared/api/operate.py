@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Awaitable
 from dataclasses import asdict
 from importlib import metadata
 
@@ -92,12 +94,11 @@ async def reconcile(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
 
 async def health(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
     """Whether the control plane can work: 200, or 503 with what is wrong."""
-    checks = {}
-    try:
-        await plane.deps.store.read(ResourceKey("model", "health"))
-        checks["store"] = "ok"
-    except SlipwayError as error:
-        checks["store"] = error.code
+    store, files = await asyncio.gather(
+        _checked(plane.deps.store.read(ResourceKey("model", "health"))),
+        _checked(plane.deps.uploads.list_blobs("policies", "health/")),
+    )
+    checks = {"store": store, "files": files}
     healthy = set(checks.values()) == {"ok"}
     document = doc.Health(
         status="Healthy" if healthy else "Unhealthy",
@@ -107,6 +108,15 @@ async def health(request: ApiRequest, plane: ControlPlane) -> ApiResponse:
         deliveries_refused=dict(plane.git_intake.refused),
     )
     return ApiResponse(200 if healthy else 503, document.model_dump(mode="json"))
+
+
+async def _checked(asking: Awaitable[object]) -> str:
+    """ok, or the code of the error."""
+    try:
+        await asking
+    except SlipwayError as error:
+        return error.code
+    return "ok"
 
 
 def _version() -> str:

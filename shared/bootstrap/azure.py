@@ -27,10 +27,10 @@ from shared.adapters.azure.upload_area import AzureUploadArea
 from shared.adapters.azure.work_queue import open_work_queue
 from shared.adapters.local.clock import SystemClock
 from shared.bootstrap.assembly import Adapters, assemble
-from shared.bootstrap.jobs import profiler_and_monitors
+from shared.bootstrap.jobs import Calculating, in_jobs
 from shared.bootstrap.openers import targets
 from shared.bootstrap.plane import ControlPlane
-from shared.ports import ModelProfiler, MonitorRunner
+from shared.ports import ArtifactStore
 from shared.settings import Settings
 
 
@@ -47,7 +47,7 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     def aks(cluster: str) -> AksLogins:
         return AksLogins(cluster, credential, arm, scope=scope)
 
-    profiler, monitors = _measuring(settings, artifacts, aks)
+    calculating = _calculating(settings, artifacts, aks)
     adapters = Adapters(
         open_cosmos_store(settings.cosmos_endpoint, settings.cosmos_database, credential),
         AzureUploadArea(blobs, clock),
@@ -57,9 +57,9 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
         AzureEventSubscriptions(settings.eventgrid_topic_id, credential, arm, scope=scope),
         AcrTasksBuilder(runs),
         AcrImageBuilder(runs, settings.image_base),
-        profiler,
-        NoOptimizer(),
-        monitors,
+        calculating.profiler,
+        calculating.optimizer,
+        calculating.monitors,
         targets(
             settings,
             NoTarget(),
@@ -74,10 +74,8 @@ def azure_control_plane(settings: Settings) -> ControlPlane:
     return assemble(settings, adapters)
 
 
-def _measuring(
-    settings: Settings, artifacts: AzureArtifactStore, aks: Callable[[str], AksLogins]
-) -> tuple[ModelProfiler, MonitorRunner]:
-    """A function has neither the time nor the memory for it: jobs have, where there is an image for them."""
+def _calculating(settings: Settings, artifacts: ArtifactStore, aks: Callable[[str], AksLogins]) -> Calculating:
+    """In jobs, where there is an image for them."""
     if not settings.job_image:
-        return NoProfiler(), NoMonitorRunner()
-    return profiler_and_monitors(settings, artifacts, aks)
+        return Calculating(NoProfiler(), NoOptimizer(), NoMonitorRunner())
+    return in_jobs(settings, artifacts, aks)

@@ -15,7 +15,8 @@ from shared.resources.bindings import bindings
 from shared.resources.component import KIND
 from shared.resources.declared import AssetHeadStatus, DeclaredSpec
 from shared.resources.environment import KIND as ENVIRONMENT
-from shared.resources.environment_build import EnvironmentPhase
+from shared.resources.environment_build import KIND as BUILD
+from shared.resources.environment_build import EnvironmentBuildSpec, EnvironmentPhase, EnvironmentRecipe
 from shared.resources.monitor_request import SignalRequest
 
 METRICS = "signal_metrics"  # Azure ML's name of the output
@@ -33,6 +34,7 @@ async def component_run(plan: ComponentPlan, signal: SignalRequest, store: Resou
         raise NotSupported(f"its file {outside[0]} is outside of its folder", remedy="keep the code beside its file")
     values = _values(plan, said.get("inputs") or {}, signal.inputs)
     _check_command(str(said["command"]), said.get("outputs") or {}, {*values, *signal.inputs})
+    location, recipe = await _environment(plan.name, spec, store)
     return ComponentRun(
         command=str(said["command"]),
         values=values,
@@ -42,7 +44,8 @@ async def component_run(plan: ComponentPlan, signal: SignalRequest, store: Resou
         variables=plan.variables,
         files=tuple(spec.files),
         code=_code(said.get("code")),
-        environment=await _environment(plan.name, spec, store),
+        environment=location,
+        recipe=recipe,
     )
 
 
@@ -96,8 +99,8 @@ def _code(said: Any) -> str:
     return "" if path == "." else path
 
 
-async def _environment(name: str, spec: DeclaredSpec, store: ResourceStore) -> str:
-    """The folder of the environment it runs in."""
+async def _environment(name: str, spec: DeclaredSpec, store: ResourceStore) -> tuple[str, EnvironmentRecipe | None]:
+    """Where the environment it runs in is, "" while it is not built, and what it is made of."""
     named = [ResourceKey.parse(one) for one in spec.references if one.startswith(f"{ENVIRONMENT}/")]
     found = await store.read(named[0]) if len(named) == 1 else None
     if found is None:
@@ -108,7 +111,8 @@ async def _environment(name: str, spec: DeclaredSpec, store: ResourceStore) -> s
     status = found.status
     if status.get("phase") == EnvironmentPhase.FAILED:
         raise Invalid(f"{found.key} could not be built", remedy="see `slipway environment show`")
-    location = str(status.get("location") or "")
-    if status.get("phase") == EnvironmentPhase.SUCCEEDED and not location.startswith("/"):
-        raise NotSupported(f"{found.key} is an image, which signals are not run in", remedy="use one of pip or conda")
-    return location if status.get("phase") == EnvironmentPhase.SUCCEEDED else ""
+    if status.get("phase") != EnvironmentPhase.SUCCEEDED:
+        return "", None
+    built = await store.read(ResourceKey(BUILD, str(status.get("identity")))) if status.get("identity") else None
+    recipe = EnvironmentBuildSpec.model_validate(built.spec).recipe if built else None
+    return str(status.get("location") or ""), recipe

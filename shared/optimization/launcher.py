@@ -11,12 +11,14 @@ import ctypes
 import json
 import os
 import resource
+import runpy
 import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+CONFINEMENT = str(Path(__file__).with_name("confinement.py"))
 WATCH_S = 0.05
 KILLING_S = 5.0
 # linux/sched.h, sys/mount.h, linux/prctl.h, linux/mount.h
@@ -85,6 +87,8 @@ def _first_process(job: dict[str, Any], isolated: list[str]) -> None:
         try:
             in_force += _become_another_user(job)
             in_force += _limit(job)
+            _prctl(SET_NO_NEW_PRIVS, 1)
+            in_force += runpy.run_path(CONFINEMENT)["confine"](job["scratch"])
             _report(protections=in_force)
             _execute(job)
         except (OSError, ValueError, KeyError) as error:
@@ -175,7 +179,6 @@ def _tasks_of_user() -> int:
 
 
 def _execute(job: dict[str, Any]) -> None:
-    _prctl(SET_NO_NEW_PRIVS, 1)
     os.umask(0o077)
     os.chdir(job["scratch"])
     os.dup2(1, 2)

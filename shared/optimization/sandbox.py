@@ -1,8 +1,9 @@
 """Runs a worker by the Python of an environment, as a separate, limited process that leaves nothing behind.
 
-What protects: no network, own processes, every file system but the scratch folder read-only, limits of memory,
-processor time, file size and processes, no capabilities, and none of this process's environment variables. Which of
-them the system allows is reported for each run. The files of this machine can still be read, though not sent anywhere.
+What protects: no network and no sockets, own processes, every file system but the scratch folder read-only, limits of
+memory, processor time, file size and processes, no capabilities, and none of this process's environment variables.
+Which of them the system allows is reported for each run: in a pod no namespaces, so that sockets and writing elsewhere
+are refused by filters (confinement.py). The files of this machine can still be read, though not sent anywhere.
 """
 
 from __future__ import annotations

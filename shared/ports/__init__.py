@@ -33,13 +33,14 @@ from shared.ports.deployments import (
 from shared.ports.environments import BuildProgress, BuildRequest, EnvironmentBuilder
 from shared.ports.git import CommitReporter, CommitState, GitRemote, LargeFile, Snapshot
 from shared.ports.images import ImageBuilder, ImageDigests, ImageRequest
-from shared.ports.jobs import JobLimits, JobPhase, JobProgress, JobReason, JobRunner, JobSpec, SecretReference
+from shared.ports.jobs import JobLimits, JobPhase, JobProgress, JobReason, JobRunner, JobSpec, JobStep, SecretReference
 from shared.ports.messaging import EventPublisher, EventSubscriptions, ReceivedMessage, Subscription, WorkQueue
 from shared.ports.monitoring import (
     AssetData,
     ComponentRun,
     DataProfileProgress,
     DataProfileRequest,
+    KeepFile,
     MonitorProgress,
     MonitorRunner,
     MonitorRunRequest,
@@ -97,6 +98,8 @@ __all__ = [
     "JobReason",
     "JobRunner",
     "JobSpec",
+    "JobStep",
+    "KeepFile",
     "LargeFile",
     "ModelOptimizer",
     "ModelProfiler",

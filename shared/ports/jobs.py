@@ -15,12 +15,14 @@ from shared.errors import Fault, Invalid
 
 FILES_VARIABLE = "SLIPWAY_JOB_FILES"  # in a job's environment: the folder that holds its files, not to be written to
 RESULT_VARIABLE = "SLIPWAY_JOB_RESULT"  # in a job's environment: the path that its result is written to
+FOLDER_VARIABLE = "SLIPWAY_JOB_FOLDER"  # in the environment of a job with steps: the folder that all of them write to
 MAX_RESULT_BYTES = 4095  # what every runner can give back: Kubernetes cuts a termination message at 4096
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OBJECT = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # RFC 1123 subdomain, as Kubernetes names its objects
 _KEY = re.compile(r"(?!\.\.?$)[-._a-zA-Z0-9]{1,253}")
 _FILE = re.compile(r"[A-Za-z0-9_][-A-Za-z0-9._]{0,199}")
+_STEP = re.compile(r"(?!job$)[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")  # RFC 1123 label; `job` is the job's own program
 
 
 def is_job_name(name: str) -> bool:
@@ -80,6 +82,16 @@ class JobLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class JobStep:
+    """A program that runs before the job's own, in the same image, with its variables but without its secrets and
+    files. All share a folder (FOLDER_VARIABLE), and nothing else that can be written to."""
+
+    name: str
+    command: tuple[str, ...]
+    has_identity: bool = False  # whether it acts as the job's identity; without, none of its tokens are in reach
+
+
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """What is to run. Raises Invalid with every fault, for what no runner can have."""
 
@@ -91,6 +103,7 @@ class JobSpec:
     files: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # name -> content, in FILES_VARIABLE
     limits: JobLimits = JobLimits()
     identity: str = ""  # the service account that it acts as; "": none, and it gets tokens of nobody
+    steps: tuple[JobStep, ...] = ()  # what runs before, one after the other; the first that fails ends the job
     timeout_s: float = 3600.0  # between the program's start and SIGTERM
     stop_timeout_s: float = 30.0  # between SIGTERM and SIGKILL, to it and all it started
     max_result_bytes: int = MAX_RESULT_BYTES
@@ -108,10 +121,12 @@ class JobSpec:
             ),
             *_wrong_of_limits(self),
             *([Fault("no name of a service account", "/identity")] if self._has_wrong_identity else []),
+            *_wrong_of_steps(self.steps),
         ]
-        if any("\0" in part for part in (*self.command, self.image)):
+        said = (*self.command, *(part for step in self.steps for part in step.command))
+        if any("\0" in part for part in (*said, self.image)):
             wrong.append(Fault("it holds a NUL", "/command"))
-        if shown := [name for name in self.secrets if any(f"$({name})" in part for part in self.command)]:
+        if shown := [name for name in self.secrets if any(f"$({name})" in part for part in said)]:
             wrong.append(Fault(f"the secret {shown[0][:80]} would be seen among the processes", "/command"))
         if wrong:
             raise Invalid(f"the job {self.name[:80]!r} can't be", faults=tuple(wrong))
@@ -129,6 +144,7 @@ class JobSpec:
             sorted((name, hashlib.sha256(content).hexdigest()) for name, content in self.files.items()),
             *(self.limits.cpu, self.limits.memory_bytes, self.limits.scratch_bytes, self.identity),
             *(self.timeout_s, self.stop_timeout_s, self.max_result_bytes),
+            *((step.name, step.command, step.has_identity) for step in self.steps),
         ]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
@@ -138,6 +154,15 @@ def _wrong_of_variables(environ: Mapping[str, str]) -> list[Fault]:
         Fault("no name or no value of an environment variable, or a job's own", f"/environ/{name[:80]}")
         for name, value in environ.items()
         if not _VARIABLE.fullmatch(name) or "\0" in value or name in (FILES_VARIABLE, RESULT_VARIABLE)
+    ]
+
+
+def _wrong_of_steps(steps: tuple[JobStep, ...]) -> list[Fault]:
+    names = [step.name for step in steps]
+    return [
+        Fault("no name of a step, or twice, or without a command", f"/steps/{number}", allowed=_STEP.pattern)
+        for number, step in enumerate(steps)
+        if not (_STEP.fullmatch(step.name) and step.command) or names.index(step.name) != number
     ]
 
 

@@ -10,6 +10,7 @@ from shared.ports.artifacts import Artifact
 from shared.resources.build import StoredText
 from shared.resources.collection_window import SketchedWindow, WindowOutcome
 from shared.resources.data_profile import DataProfile, DataTable
+from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.model import ModelFile
 from shared.resources.monitor_request import MonitorRequest
 from shared.resources.monitor_result import MonitorResult
@@ -36,7 +37,8 @@ class ComponentRun:
     variables: Mapping[str, str]  # of its environment
     files: tuple[ModelFile, ...]  # its code, by path
     code: str  # the folder of these that it runs in; "": where its file is
-    environment: str  # the folder of the environment; "": it is not built yet
+    environment: str  # where the environment is built: a folder, an image; "": it is not built yet
+    recipe: EnvironmentRecipe | None = None  # what the environment is made of; None where that is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,11 @@ from shared.resources.build import StoredText
 from shared.resources.collection_window import SketchedWindow, WindowOutcome
 from shared.resources.data_profile import DataProfile, DataTable
 from shared.resources.environment_build import EnvironmentRecipe
+from shared.resources.model import ModelFile
 from shared.resources.monitor_request import MonitorRequest
 from shared.resources.monitor_result import MonitorResult
+from shared.resources.optimization import OptimizationResult
+from shared.resources.optimization_job import OptimizationSpec
 from shared.resources.profile import ProfileResult
 from shared.resources.profile_job import ProfileSpec
 
@@ -24,6 +27,18 @@ class AssetWork(Document):
     sketch: StoredText | None = None  # stands for them; None: the rows are read
 
 
+class ComponentWork(Document):
+    """The command of a custom signal."""
+
+    command: str  # with its bindings
+    values: dict[str, str]  # of inputs that are no data
+    folders: list[str]  # inputs that are folders; others are single files
+    variables: dict[str, str]  # of its environment
+    files: list[ModelFile]  # its code, by path
+    code: str  # the folder of these that it runs in; "": where its file is
+    recipe: EnvironmentRecipe  # of the environment, which is made anew in the job
+
+
 class MonitorRunWork(Document):
     """The statistics of a run of a monitor."""
 
@@ -33,7 +48,14 @@ class MonitorRunWork(Document):
     assets: dict[str, AssetWork]  # label -> what is read of a data asset
     reading_rows: list[str]  # signals that read the rows of their reference, whatever its sketch
     windows: dict[str, list[SketchedWindow]] = Field(default_factory=dict)  # of production, by signals' names
+    components: dict[str, ComponentWork] = Field(default_factory=dict)  # what custom signals run, by their names
+    index_url: str = ""  # where the packages of components come from; "": what uv is configured with
     timeout_s: float  # how long it may take
+
+    @property
+    def runs_others_code(self) -> bool:
+        """Whether code that is not Slipway's own runs: it is kept from the identity then."""
+        return bool(self.components)
 
 
 class DataProfileWork(Document):
@@ -44,6 +66,11 @@ class DataProfileWork(Document):
     label: str  # NAME:VERSION
     table: DataTable  # its rows
     timeout_s: float  # how long it may take
+
+    @property
+    def runs_others_code(self) -> bool:
+        """Nothing but Slipway's own."""
+        return False
 
 
 class WindowSketchWork(Document):
@@ -56,6 +83,11 @@ class WindowSketchWork(Document):
     baselines: list[StoredText]  # stored sketches at whose edges is counted
     timeout_s: float  # how long it may take
 
+    @property
+    def runs_others_code(self) -> bool:
+        """Nothing but Slipway's own."""
+        return False
+
 
 class ProfileWork(Document):
     """The profile of a model."""
@@ -67,10 +99,31 @@ class ProfileWork(Document):
     packages: list[str]  # names of the packages it has
     index_url: str  # where packages come from; "": what uv is configured with
     cpus: float  # what the job may use: a quota, which processes cannot see
+    prices: str = ""  # a table of prices as JSON; "": the packaged one
     timeout_s: float  # how long it may take
 
+    @property
+    def runs_others_code(self) -> bool:
+        """The model's own."""
+        return True
 
-AnyWork = MonitorRunWork | DataProfileWork | WindowSketchWork | ProfileWork
+
+class OptimizationWork(Document):
+    """The optimisation of a model."""
+
+    kind: Literal["optimization"] = "optimization"
+    optimization_id: str  # names it
+    spec: OptimizationSpec  # what is optimised, and how
+    index_url: str  # where packages come from; "": what uv is configured with
+    timeout_s: float  # how long it may take
+
+    @property
+    def runs_others_code(self) -> bool:
+        """The model's own: what a pickle holds runs when it is opened."""
+        return True
+
+
+AnyWork = MonitorRunWork | DataProfileWork | WindowSketchWork | ProfileWork | OptimizationWork
 WORK: TypeAdapter[AnyWork] = TypeAdapter(Annotated[AnyWork, Field(discriminator="kind")])
 
 
@@ -102,3 +155,10 @@ class ProfileOutcome(Document):
     """What came of a profile of a model."""
 
     result: ProfileResult  # in a final state, however it ended
+
+
+class OptimizationOutcome(Document):
+    """What came of an optimisation: one of the two."""
+
+    result: OptimizationResult | None = None  # the files of its verified variants are artifacts
+    reason: str = ""  # why it failed

@@ -4,6 +4,7 @@ that ends badly. What ends well is in tests/scenarios/test_azure_end_to_end.py."
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,14 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from shared.adapters.jobs.profiler import JobProfiler
 from shared.adapters.jobs.works import JobWorks, WorkerPlace, log_of
 from shared.adapters.local.artifact_store import LocalArtifactStore
 from shared.adapters.local.clock import SystemClock
 from shared.adapters.local.signing import UrlSigner
-from shared.errors import Permanent, Retryable
-from shared.ports import JobLimits, JobProgress
+from shared.errors import Invalid, Permanent, Retryable
+from shared.ports import JobLimits, JobProgress, ProfileRequest
+from shared.resources.build import StoredText
 from shared.resources.data_profile import DataTable
-from shared.resources.job_work import DataProfileOutcome, DataProfileWork
+from shared.resources.environment_build import EnvironmentRecipe
+from shared.resources.job_work import DataProfileOutcome, DataProfileWork, ProfileWork
+from shared.resources.profile_job import ProfileSpec
 from tests.contract.job_places import Place, kubernetes_place
 
 WORK = DataProfileWork(profile_id="d", label="rows:1", table=DataTable(parts=[]), timeout_s=60)
@@ -93,10 +98,37 @@ async def test_a_job_of_another_time_and_one_whose_pod_went_are_begun_anew(clust
     assert double is not None
     assert double.jobs is not None
     (pod,) = double.names("pods")
-    await double.jobs.kubelet.remove(pod)
+    await double.jobs.kubelet.remove(f"{pod}.job")
     del double.cluster.objects["pods", "slipway", pod]  # its node went
     assert (await cluster.ended()).exit_code == 1
     assert (tmp_path / "starts").read_text() == "once\n" * 4
+
+
+async def test_a_profile_takes_the_installations_own_prices_along(cluster: Cluster, tmp_path: Path) -> None:
+    table = {"source": "ours", "currency": "EUR", "hoursPerMonth": 730, "targets": []}
+    (tmp_path / "prices.json").write_text(json.dumps(table))
+    spec = ProfileSpec(
+        model_name="m",
+        model_version="1",
+        files=[],
+        environment="e:1",
+        sample=StoredText(sha256="0" * 64, size_bytes=1),
+        sample_name="rows.jsonl",
+        target_rps=1,
+        p99_ms=1,
+        max_memory_gb=1,
+    )
+    request = ProfileRequest("p-1", spec, "", (), cluster.works._artifacts.read, 60, EnvironmentRecipe())
+    await JobProfiler(cluster.works, "", 2, str(tmp_path / "prices.json")).advance(request, "")
+    assert cluster.place.double is not None
+    (name,) = cluster.place.double.names("jobs")
+    steps = cluster.place.double.one("jobs", name)["spec"]["template"]["spec"]["initContainers"]
+    assert [step["name"] for step in steps] == ["fetch", "run"]
+    asked = b"".join([chunk async for chunk in cluster.works._artifacts.read(steps[0]["command"][-2])])
+    assert json.loads(ProfileWork.model_validate_json(asked).prices)["source"] == "ours"
+    (tmp_path / "prices.json").write_text("[]")
+    with pytest.raises(Invalid, match=r"prices\.json"):
+        await JobProfiler(cluster.works, "", 2, str(tmp_path / "prices.json")).advance(request, "")
 
 
 async def test_what_a_job_waits_for_is_told(cluster: Cluster) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 
+from shared import telemetry
 from shared.adapters.azure.cosmos_documents import ACKNOWLEDGED_TTL_S, CONTAINER
 from shared.adapters.azure.resource_store import CosmosResourceStore, ensure_container, open_cosmos_store
 from shared.errors import Conflict, NotFound, Retryable, Unauthorized
 from shared.ports import RecordQuery, ResourceQuery
+from shared.telemetry import Attributes
 from tests.contract.resource_samples import at, commit, event, every, model, resource
 from tests.contract.resource_stores import DATABASE
 from tests.doubles.cosmos import CosmosDouble
@@ -37,6 +40,42 @@ async def test_the_container_is_made_as_it_is_declared_and_only_once(double: Cos
     made: dict[str, Any] = double.container(DATABASE, "resources").definition
     assert {name: made[name] for name in CONTAINER} == CONTAINER
     assert double.requests["container.create"] == 1
+
+
+class Charges:
+    """A Telemetry that keeps what was recorded, by status."""
+
+    def __init__(self) -> None:
+        self.recorded: dict[object, list[float]] = {}
+
+    def span(self, name: str, parent: str, attributes: Attributes) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def traceparent(self) -> str:
+        return ""
+
+    def count(self, name: str, attributes: Attributes) -> None:
+        """Nothing is counted here."""
+
+    def record(self, name: str, value: float, attributes: Attributes) -> None:
+        assert name == telemetry.REQUEST_UNITS
+        self.recorded.setdefault(attributes["status"], []).append(value)
+
+
+async def test_the_request_units_of_every_answer_are_measured(double: CosmosDouble, store: CosmosResourceStore) -> None:
+    before, charges = sum(double.request_units.values()), Charges()
+    double.fail_next(429, times=1, headers={"x-ms-retry-after-ms": "1"}, operations=frozenset({"batch"}))
+    telemetry.use(charges)
+    try:
+        await store.commit(commit(resource("a")))
+        await store.read(model("a"))
+        await every(store.list_resources, ResourceQuery("model"))
+    finally:
+        telemetry.use(None)
+    taken = sum(double.request_units.values()) - before
+    assert taken > 0
+    assert sum(map(sum, charges.recorded.values())) == pytest.approx(taken)
+    assert charges.recorded[429] == [0]
 
 
 async def test_throttling_is_waited_for(double: CosmosDouble, store: CosmosResourceStore) -> None:

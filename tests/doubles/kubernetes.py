@@ -126,7 +126,7 @@ class KubernetesDouble:
     async def _log(self, name: str, request: web.Request) -> web.Response:
         if ("pods", NAMESPACE, name) not in self.cluster.objects:
             return status_answer(404, "NotFound", f'pods "{name}" not found')
-        printed = await self.jobs.log(name) if self.jobs is not None else None
+        printed = await self.jobs.log(name, request.query.get("container", "")) if self.jobs is not None else None
         lines = (printed or self.logs.get(name, f"log of {name}\n")).splitlines(keepends=True)
         return web.Response(text="".join(lines[-int(request.query["tailLines"]) :]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from shared.adapters.local.job_runner import LocalJobRunner
 from shared.errors import NotFound
 from shared.ports import JobLimits, JobPhase, JobProgress, JobReason, JobSpec
-from shared.ports.jobs import FILES_VARIABLE, RESULT_VARIABLE
+from shared.ports.jobs import FILES_VARIABLE, FOLDER_VARIABLE, RESULT_VARIABLE
 from tests.doubles.kubernetes_objects import Cluster, Key, Stored
 
 MESSAGE_BYTES = 4096  # of a termination message
@@ -30,6 +31,7 @@ class JobControllers:
     identity_environ: dict[str, str] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)  # Jobs and pods by uid
     ended: dict[str, float] = field(default_factory=dict)  # Jobs by uid
+    given: dict[str, dict[str, str]] = field(default_factory=dict)  # the variables of containers, by POD.CONTAINER
 
     def __post_init__(self) -> None:
         self.kubelet = LocalJobRunner(self.folder)
@@ -46,16 +48,16 @@ class JobControllers:
     def _deleted(self, jobs: dict[str, Any]) -> list[str]:
         return [uid for uid, (key, _) in jobs.items() if key not in self.cluster.objects]
 
-    async def log(self, pod: str) -> str | None:
-        """What a pod of a Job printed; None for other pods."""
+    async def log(self, pod: str, container: str) -> str | None:
+        """What a container of a pod of a Job printed; None for other pods."""
         try:
-            return (await self.kubelet.look(pod)).log
+            return (await self.kubelet.look(_process(pod, container))).log
         except NotFound:
             return None
 
     async def close(self) -> None:
-        for _, _, name in [key for key in self.cluster.objects if key[0] == "pods"]:
-            await self.kubelet.remove(name)
+        for key in [key for key in self.cluster.objects if key[0] == "pods"]:
+            await self._end_processes(key)
 
     async def _job(self, key: Key, one: Stored) -> None:
         spec = one.document()["spec"]
@@ -103,8 +105,14 @@ class JobControllers:
 
     async def _delete(self, key: Key) -> None:
         if key[0] == "pods":
-            await self.kubelet.remove(key[2])
+            await self._end_processes(key)
         self.cluster.objects.pop(key, None)
+
+    async def _end_processes(self, key: Key) -> None:
+        pod = self.cluster.objects.get(key)
+        for container in _containers(pod) if pod is not None else ():
+            await self.kubelet.remove(_process(key[2], container["name"]))
+        shutil.rmtree(self.folder / f"{key[2]}-work", ignore_errors=True)
 
     async def _pod(self, key: Key, pod: Stored) -> None:
         before = dict(pod.status)
@@ -116,8 +124,7 @@ class JobControllers:
             self.cluster.touch(pod)
 
     async def _start(self, key: Key, pod: Stored) -> None:
-        spec = pod.document()["spec"]
-        (container,) = spec["containers"]
+        spec, container = pod.document()["spec"], _at(pod)
         if "pending" in container["image"]:
             message = "0/3 nodes are available: 3 Insufficient cpu."
             condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
@@ -128,15 +135,16 @@ class JobControllers:
         if (files := self._files(key, spec)) is None:
             return _waits(pod, "ContainerCreating", "")  # MountVolume.SetUp failed, as events say
         try:
-            environ = self._environ(key, container) | self._identity(key, pod.document())
+            environ = self._environ(key, container) | self._identity(key, pod.document(), container["name"])
         except LookupError as error:
             return _waits(pod, "CreateContainerConfigError", str(error.args[0]))
+        self.given[f"{key[2]}.{container['name']}"] = environ
         command, limits = tuple(container["command"]), container["resources"].get("limits", {})
         memory_bytes = int(limits["memory"]) if "memory" in limits else None
         stop_s = spec["terminationGracePeriodSeconds"]
         await self.kubelet.start(
             JobSpec(
-                *(key[2], command),
+                *(_process(key[2], container["name"]), command),
                 environ=environ,
                 files=files,
                 limits=JobLimits(memory_bytes=memory_bytes),
@@ -145,8 +153,8 @@ class JobControllers:
                 max_result_bytes=10**6,
             )
         )
-        self.began[pod.uid] = time.monotonic()
-        pod.status["containerStatuses"] = [{"state": {"running": {}}}]
+        self.began.setdefault(pod.uid, time.monotonic())
+        _says(pod, {"running": {}})
 
     def _files(self, key: Key, spec: dict[str, Any]) -> dict[str, bytes] | None:
         for volume in spec["volumes"]:
@@ -168,32 +176,75 @@ class JobControllers:
             if secret is None:
                 raise LookupError(f'secret "{wanted["name"]}" not found')
             found[one["name"]] = base64.b64decode(secret.document()["data"][wanted["key"]]).decode()
-        del found[FILES_VARIABLE], found[RESULT_VARIABLE]  # where they are mounted is on this machine elsewhere
-        return found
+        for variable in (FILES_VARIABLE, RESULT_VARIABLE):  # where they are mounted is on this machine elsewhere
+            found.pop(variable, None)
+        if FOLDER_VARIABLE not in found:
+            return found
+        folder = self.folder / f"{key[2]}-work"
+        folder.mkdir(parents=True, exist_ok=True)
+        return {**found, FOLDER_VARIABLE: str(folder)}
 
-    def _identity(self, key: Key, pod: dict[str, Any]) -> dict[str, str]:
-        if pod["metadata"]["labels"].get("azure.workload.identity/use") != "true":
+    def _identity(self, key: Key, pod: dict[str, Any], container: str) -> dict[str, str]:
+        said = pod["metadata"]
+        without = said.get("annotations", {}).get("azure.workload.identity/skip-containers", "").split(";")
+        if said["labels"].get("azure.workload.identity/use") != "true" or container in without:
             return {}
         account = self.cluster.objects["serviceaccounts", key[1], pod["spec"]["serviceAccountName"]].document()
         client_id = account["metadata"]["annotations"]["azure.workload.identity/client-id"]
         return {**self.identity_environ, "AZURE_CLIENT_ID": client_id}
 
     async def _look(self, key: Key, pod: Stored) -> None:
-        seen = await self.kubelet.look(key[2])
+        container = _at(pod)["name"]
+        process = _process(key[2], container)
+        seen = await self.kubelet.look(process)
         limit_s = pod.document()["spec"].get("activeDeadlineSeconds", NEVER_S)
         if seen.phase is JobPhase.CANCELED:
             why = {"reason": "DeadlineExceeded", "message": "Pod was active on the node longer than the deadline"}
             pod.status |= {"phase": "Failed", **why}
-            pod.status["containerStatuses"] = [{"state": {"terminated": {"exitCode": 143, "reason": "Error"}}}]
+            _says(pod, {"terminated": {"exitCode": 143, "reason": "Error"}})
         elif seen.has_ended:
+            _says(pod, {"terminated": _terminated(seen)})
+            if container != _containers(pod)[-1]["name"] and seen.phase is JobPhase.SUCCEEDED:
+                await self._start(key, pod)
+                return
             pod.status["phase"] = "Succeeded" if seen.phase is JobPhase.SUCCEEDED else "Failed"
-            pod.status["containerStatuses"] = [{"state": {"terminated": _terminated(seen)}}]
         elif time.monotonic() - self.began[pod.uid] > limit_s:
-            await self.kubelet.cancel(key[2])
+            await self.kubelet.cancel(process)
+
+
+def _containers(pod: Stored) -> list[dict[str, Any]]:
+    """In the order in which they run."""
+    spec = pod.document()["spec"]
+    return [*spec.get("initContainers", ()), *spec["containers"]]
+
+
+def _at(pod: Stored) -> dict[str, Any]:
+    """The container that runs, or is the next to."""
+    ended = [one for one in _statuses(pod) if one["state"].get("terminated", {}).get("exitCode") == 0]
+    containers = _containers(pod)
+    return containers[min(len(ended), len(containers) - 1)]
+
+
+def _statuses(pod: Stored) -> list[dict[str, Any]]:
+    return [*pod.status.get("initContainerStatuses", ()), *pod.status.get("containerStatuses", ())]
+
+
+def _says(pod: Stored, state: dict[str, Any]) -> None:
+    """That this is the state of the container that it is at; those after it wait."""
+    at, containers = _at(pod)["name"], _containers(pod)
+    known = {one["name"]: one["state"] for one in _statuses(pod)}
+    waiting = {"waiting": {"reason": "PodInitializing"}}
+    found = [{"name": one["name"], "state": known.get(one["name"], waiting)} for one in containers]
+    found = [{**one, "state": state} if one["name"] == at else one for one in found]
+    pod.status["initContainerStatuses"], pod.status["containerStatuses"] = found[:-1], found[-1:]
+
+
+def _process(pod: str, container: str) -> str:
+    return f"{pod}.{container}"
 
 
 def _waits(pod: Stored, reason: str, message: str) -> None:
-    pod.status["containerStatuses"] = [{"state": {"waiting": {"reason": reason, "message": message}}}]
+    _says(pod, {"waiting": {"reason": reason, "message": message}})
 
 
 def _terminated(seen: JobProgress) -> dict[str, Any]:

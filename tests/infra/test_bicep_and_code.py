@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import ipaddress
 import json
 import re
 import subprocess
 import sys
 from typing import Any, get_args
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -17,12 +19,13 @@ from shared.adapters.azure import acr_runs, artifact_store, collected_data, reso
 from shared.adapters.azure.cosmos_documents import CONTAINER
 from shared.adapters.kubernetes.objects import JOBS
 from shared.bootstrap.jobs import SERVICE_ACCOUNT
+from shared.deployment_targets.kubernetes.jobs import job_manifest
 from shared.deployment_targets.kubernetes.render import KINDS
 from shared.events.types import BLOB_CREATED, IMAGE_PUSHED
 from shared.local_host.watching import CONTAINERS
-from shared.ports import Container
+from shared.ports import Container, JobSpec
 from shared.reactions import REACTIONS
-from shared.resources.compute import AksCompute, GatewayReference
+from shared.resources.compute import AksCompute, GatewayReference, KubernetesCompute
 from shared.settings import Settings, load_settings
 from tests.infra.bicep_files import BICEP, MODULES, ROOT, Code, Declaration, read_bicep
 
@@ -211,6 +214,25 @@ def test_jobs_act_as_the_service_account_that_the_identity_is_federated_with() -
         if not each.existing and each.value["properties"].get("principalId") == "jobsId"
     }
     assert given == {(artifact_store.ARTIFACTS, "blobContributor"), (collected_data.COLLECTED, "blobReader")}
+
+
+def test_pods_of_jobs_are_reached_by_nobody_and_reach_no_node() -> None:
+    (policy,) = [each for each in kubernetes_documents() if each["kind"] == "NetworkPolicy"]
+    assert kubernetes_validate.validate(policy, "1.35", strict=True) == "1.35"
+    spec = policy["spec"]
+    job = job_manifest(JobSpec("one", ("true",), "image"), KubernetesCompute(name="k", type="kubernetes"))
+    template = job["spec"]["template"]["metadata"]
+    assert [(one["key"] in template["labels"], one["operator"]) for one in spec["podSelector"]["matchExpressions"]] == [
+        (True, "Exists")
+    ]
+    assert policy["metadata"]["namespace"] == job["metadata"]["namespace"]
+    assert (spec["policyTypes"], spec["ingress"]) == (["Ingress", "Egress"], [])
+    names, https = spec["egress"]
+    assert {each["port"] for each in names["ports"]} == {53}
+    assert [each["port"] for each in https["ports"]] == [443]
+    metadata = ipaddress.ip_address("169.254.169.254")
+    (block,) = [each["ipBlock"] for each in https["to"]]
+    assert any(metadata in ipaddress.ip_network(each) for each in block["except"])
 
 
 def test_the_image_builder_may_do_what_the_code_asks_for_and_no_more() -> None:

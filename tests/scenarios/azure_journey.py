@@ -92,6 +92,17 @@ async def profiled(http: aiohttp.ClientSession) -> dict[str, Any]:
     return await ended(lambda: get(http, path), "the model is profiled", under_way={"NotStarted", "Running"})
 
 
+async def optimized(http: aiohttp.ClientSession) -> dict[str, Any]:
+    """The optimisation of the model, done in a job, when it has ended."""
+    names = ",".join(f"f{number}" for number in range(10))
+    rows = "\n".join(",".join(f"{(row * 7 + column) % 11 / 100}" for column in range(10)) for row in range(50))
+    body = {"sample": f"{names}\n{rows}\n", "variants": ["graph"]}
+    path = "/api/models/diabetes/versions/1/optimize"
+    asked = await persistently(lambda: posted(http, path, body, 202))
+    path = f"/api/optimizations/{asked['optimization_id']}"
+    return await ended(lambda: get(http, path), "the model is optimised", under_way={"Pending", "Running"})
+
+
 async def deployed(azure: AzureFleet, http: aiohttp.ClientSession) -> str:
     """Waits until its pods serve; where they collect to."""
 

@@ -64,6 +64,16 @@ async def download(plane: ControlPlane, version: dict[str, Any]) -> bytes:
     return got.content
 
 
+async def test_health_tells_which_service_does_not_answer(world: World) -> None:
+    found = await call(world.plane, "health")
+    assert (found.status, found.document["checks"]) == (200, {"store": "ok", "files": "ok"})
+    world.cosmos.fail_next(503, times=100, headers={"x-ms-retry-after-ms": "1"}, operations=frozenset({"item.read"}))
+    found = await call(world.plane, "health")
+    assert (found.status, found.document["status"]) == (503, "Unhealthy")
+    assert found.document["checks"]["files"] == "ok"
+    assert found.document["checks"]["store"] != "ok"
+
+
 async def blobs_in(world: World, container: str) -> list[str]:
     return [blob.name async for blob in world.blobs.service.get_container_client(container).list_blobs()]
 

@@ -24,6 +24,7 @@ from tests.scenarios.azure_journey import (
     deployed,
     doubled,
     ended,
+    optimized,
     posted,
     profiled,
     upload_and_register,
@@ -54,6 +55,10 @@ async def journey(
         profile = await profiled(http)
         assert profile["state"] == "Succeeded", profile
         assert profile["result"]["recommendedCpu"] is not None, profile
+        assert [each["target"] for each in profile["result"]["prices"]] == ["our own node"]
+        optimization = await optimized(http)
+        assert optimization["phase"] == "Succeeded", optimization
+        assert "no sockets" in optimization["result"]["proof"]["protections"]
     under_way = {"Pending", "Profiling"}
     data = await ended(lambda: get(http, "/api/data/baseline/versions/1"), "the data are profiled", under_way=under_way)
     assert (data["phase"], data["rows"]) == ("Profiled", 120), data
@@ -128,8 +133,10 @@ async def test_the_whole_way_of_a_model_with_faults(tmp_path: Path) -> None:
 @pytest.mark.timeout(1200)
 async def test_the_whole_way_of_a_model_and_its_profile_with_many_faults(tmp_path: Path) -> None:
     """Two instances, and 11 % of all requests meet a fault (MANY). The packages are those of the scoring server, from
-    what this machine takes packages from; a job makes the environment of them and measures the server in it."""
+    what this machine takes packages from; a job makes the environment of them and measures the server in it. Another
+    optimises the model: both run its code without the identity."""
     settings = {**QUICK, **PLANTED, "SLIPWAY_PACKAGE_INDEX_URL": "", "SLIPWAY_JOB_CPU": "2"}
+    settings["SLIPWAY_PROFILE_PRICES"] = str(write_prices(tmp_path / "prices.json"))
     async with azure_fleet(tmp_path, seed_of_this_run(), MANY, **settings) as azure, receiving() as receiver:
         trust_others(azure, tmp_path)
         await azure.fleet.start("one", "two")
@@ -143,6 +150,19 @@ async def test_the_whole_way_of_a_model_and_its_profile_with_many_faults(tmp_pat
         check_secrets(azure, receiver)
         print(azure.met())
         assert len(azure.met()) > 20, "the faults came"
+        jobs = azure.platform.kubernetes.jobs
+        assert jobs is not None
+        others = [given for name, given in jobs.given.items() if name.endswith(".run")]
+        assert len(others) >= 2  # of the profile, and of the optimisation
+        assert not [name for given in others for name in given if name.startswith("AZURE_")]
+
+
+def write_prices(path: Path) -> Path:
+    """A table of the installation's own."""
+    node = {"kind": "share", "name": "our own node", "perHour": 0.2, "cpu": 64, "memoryGb": 256}
+    table = {"source": "our agreement", "currency": "EUR", "hoursPerMonth": 730, "targets": [node]}
+    path.write_text(json.dumps(table))
+    return path
 
 
 def trust_others(azure: AzureFleet, folder: Path) -> None:

@@ -81,11 +81,11 @@ class Podman:
 
     folder: Path
 
-    def __call__(self, *arguments: str, with_errors: bool = False) -> str:
+    def __call__(self, *arguments: str, with_errors: bool = False, timeout_s: float = 300) -> str:
         command = ["podman", f"--root={self.folder}/root", f"--runroot={self.folder}/run", "--storage-driver=vfs",
                    *arguments]  # fmt: skip
         environment = {**os.environ, "CONTAINERS_CONF": str(self.folder / "containers.conf")}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=timeout_s)
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
         return (done.stdout + done.stderr).strip() if with_errors else done.stdout.strip()
 
@@ -118,7 +118,13 @@ def scratch() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def root_tar(scratch: Path) -> Path:
-    """A root file system with python3, from the distribution and the mirror of this machine."""
+    """A root file system with python3."""
+    return make_root(scratch, "python3")
+
+
+def make_root(scratch: Path, *packages: str) -> Path:
+    """A root file system with these packages, from the distribution and the mirror of this machine. Skips where that
+    cannot be had."""
     if os.geteuid() != 0:
         pytest.skip("only root can make a root file system and start a container on it")
     if missing := [program for program in PROGRAMS if shutil.which(program) is None]:
@@ -128,7 +134,7 @@ def root_tar(scratch: Path) -> Path:
     if sources is None or "VERSION_CODENAME" not in release or platform.machine() not in MACHINES:
         pytest.skip("mmdebstrap needs a Debian or Ubuntu with apt sources, on amd64 or arm64")
     tar = scratch / "root.tar"
-    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=python3",
+    command = ["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(packages)}",
                release["VERSION_CODENAME"], str(tar), sources]  # fmt: skip
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
@@ -148,7 +154,13 @@ def base(root_tar: Path, layout: Path) -> BaseImage:
 
 @pytest.fixture(scope="module")
 def podman(scratch: Path, root_tar: Path) -> Iterator[Podman]:
-    folder = scratch / "podman"
+    with podman_in(scratch / "podman") as made:
+        yield made
+
+
+@contextlib.contextmanager
+def podman_in(folder: Path) -> Iterator[Podman]:
+    """Podman with its storage in this folder; no image is left."""
     folder.mkdir()
     (folder / "containers.conf").write_text(CONTAINERS_CONF)
     (folder / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')

@@ -37,7 +37,7 @@ param computes array
 @description('Name of the cluster of endpoints that name none; empty: they are refused.')
 param defaultCompute string
 
-@description('Image that profiles and monitors run in; empty: they are refused.')
+@description('Image that profiles, optimisations and monitors run in; empty: they are refused.')
 param jobImage string
 
 @description('Messages that one instance takes from the work queue at once.')

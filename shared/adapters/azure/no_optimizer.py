@@ -1,4 +1,4 @@
-"""There is no optimisation in the function app: it needs a machine of its own."""
+"""There is no optimisation in the function app: without an image for jobs there is none at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ class NoOptimizer:
 
     async def advance(self, request: OptimizationRequest, run_id: str) -> OptimizationProgress:
         """Raises NotSupported."""
-        remedy = "optimise them with `slipway up` on a machine"
-        raise NotSupported("models are not optimised on Azure yet", remedy=remedy)
+        raise NotSupported(
+            "models are optimised in jobs, and there is no image for them", remedy="set SLIPWAY_JOB_IMAGE"
+        )
 
     async def cancel(self, optimization_id: str) -> None:
         """See ModelOptimizer: nothing runs."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from shared import telemetry
 from shared.adapters import continuation, sort_keys
 from shared.adapters.azure import cosmos_documents as documents
 from shared.adapters.azure import cosmos_queries as queries
@@ -160,9 +161,20 @@ def open_cosmos_store(
 
     # The SDK retries a throttled query inside of another retry, so its own bounds multiply; the queue backs off anyway.
     client = CosmosClient(
-        endpoint, credential, retry_throttle_total=THROTTLE_RETRIES, retry_throttle_backoff_max=THROTTLE_WAIT_S
+        endpoint,
+        credential,
+        retry_throttle_total=THROTTLE_RETRIES,
+        retry_throttle_backoff_max=THROTTLE_WAIT_S,
+        raw_response_hook=_measure,
     )
     return CosmosResourceStore(client.get_database_client(database).get_container_client(container), client)
+
+
+def _measure(response: Any) -> None:
+    """Each answer says what it took, a refused one nothing."""
+    answer = response.http_response
+    charge = float(answer.headers.get("x-ms-request-charge") or 0)
+    telemetry.record(telemetry.REQUEST_UNITS, charge, status=answer.status_code)
 
 
 async def ensure_container(

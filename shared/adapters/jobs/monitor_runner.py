@@ -7,6 +7,7 @@ import hashlib
 from shared.adapters.jobs.works import JobWorks, log_of
 from shared.errors import Permanent
 from shared.ports import (
+    ComponentRun,
     DataProfileProgress,
     DataProfileRequest,
     MonitorProgress,
@@ -15,8 +16,10 @@ from shared.ports import (
     WindowSketchProgress,
     WindowSketchRequest,
 )
+from shared.resources.environment_build import EnvironmentRecipe
 from shared.resources.job_work import (
     AssetWork,
+    ComponentWork,
     DataProfileOutcome,
     DataProfileWork,
     MonitorRunOutcome,
@@ -25,18 +28,19 @@ from shared.resources.job_work import (
     WindowSketchWork,
 )
 
-NO_COMPONENTS = "components of custom signals are not run in jobs yet: run the monitor with `slipway up` on a machine"
+AN_IMAGE = "the component's environment is an image as it is, which cannot be made in a job: declare its packages"
 
 
 class JobMonitorRunner:
     """A MonitorRunner."""
 
-    def __init__(self, works: JobWorks, timeout_s: float) -> None:
+    def __init__(self, works: JobWorks, timeout_s: float, index_url: str = "") -> None:
         self._works = works
+        self._index_url = index_url
         self._timeout_s = timeout_s
 
     async def advance(self, request: MonitorRunRequest, run_id: str) -> MonitorProgress:
-        """See MonitorRunner. A custom signal cannot be calculated here, and no other is kept from it."""
+        """See MonitorRunner. A custom signal whose environment cannot be made keeps no other from being calculated."""
         name = request.request.run_id
         seen = await self._works.look(name, self._work(request), run_id)
         if not seen.has_ended:
@@ -91,14 +95,33 @@ class JobMonitorRunner:
 
     def _work(self, asked: MonitorRunRequest) -> MonitorRunWork:
         request = asked.request.model_copy(deep=True)
+        components = {}
         for signal in request.signals:
-            if signal.name in asked.components:
-                signal.unavailable, signal.inputs = NO_COMPONENTS, {}
+            if (run := asked.components.get(signal.name)) is None:
+                continue
+            if run.recipe is None:
+                signal.unavailable, signal.inputs = AN_IMAGE, {}
+            else:
+                components[signal.name] = _component(run, run.recipe)
         return MonitorRunWork(
             request=request,
             collected=dict(asked.collected),
             assets={label: AssetWork(table=one.table, sketch=one.sketch) for label, one in asked.assets.items()},
             reading_rows=sorted(asked.reading_rows),
             windows={name: list(several) for name, several in asked.windows.items()},
+            components=components,
+            index_url=self._index_url,
             timeout_s=self._timeout_s,
         )
+
+
+def _component(run: ComponentRun, recipe: EnvironmentRecipe) -> ComponentWork:
+    return ComponentWork(
+        command=run.command,
+        values=dict(run.values),
+        folders=sorted(run.folders),
+        variables=dict(run.variables),
+        files=list(run.files),
+        code=run.code,
+        recipe=recipe,
+    )

@@ -9,7 +9,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from shared.errors import NotFound, Permanent, Retryable, TooLarge
-from shared.ports import ArtifactStore, JobLimits, JobPhase, JobProgress, JobReason, JobRunner, JobSpec
+from shared.ports import ArtifactStore, JobLimits, JobPhase, JobProgress, JobReason, JobRunner, JobSpec, JobStep
+from shared.ports.jobs import FOLDER_VARIABLE
 from shared.resources.base import Document
 from shared.resources.build import StoredText
 from shared.resources.job_work import AnyWork
@@ -89,19 +90,32 @@ class JobWorks:
 
     async def _begun(self, name: str, work: AnyWork) -> JobProgress:
         stored = await self._artifacts.put(_once(work.model_dump_json().encode()))
+        command, steps = _commands(work, self._place.blobs_url, stored.sha256)
         await self._runner.start(
             JobSpec(
                 name,
-                ("python3", "-m", MODULE, self._place.blobs_url, stored.sha256),
+                command,
                 image=self._place.image,
-                environ={"PYTHONUNBUFFERED": "1"},
+                environ={"PYTHONUNBUFFERED": "1", "PYTHONNOUSERSITE": "1"},
                 limits=self._place.limits,
                 identity=self._place.identity,
+                steps=steps,
                 timeout_s=work.timeout_s + PREPARING_S,
                 stop_timeout_s=ENDING_S,
             )
         )
         return JobProgress(JobPhase.PENDING)
+
+
+def _commands(work: AnyWork, blobs_url: str, sha256: str) -> tuple[tuple[str, ...], tuple[JobStep, ...]]:
+    """The job's own program, and the steps before it. Others' code runs in a step between those that fetch and store
+    as the identity, and has no part of it."""
+    program = ("python3", "-m", MODULE)
+    if not work.runs_others_code:
+        return (*program, "do", blobs_url, sha256), ()
+    folder = f"$({FOLDER_VARIABLE})"
+    fetch = JobStep("fetch", (*program, "fetch", blobs_url, sha256, folder), has_identity=True)
+    return (*program, "store", blobs_url, sha256, folder), (fetch, JobStep("run", (*program, "run", folder)))
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from shared.adapters.kubernetes.objects import JOBS, POD, Connection, NamespaceObjects
-from shared.deployment_targets.kubernetes.job_progress import has_log, job_progress, pod_of
+from shared.deployment_targets.kubernetes.job_progress import containers_with_log, has_log, job_progress, pod_of
 from shared.deployment_targets.kubernetes.jobs import (
     CANCELED,
-    CONTAINER,
     job_files,
     job_labels,
     job_manifest,
@@ -83,10 +82,12 @@ class KubernetesJobRunner:
         return pod_of(job, await self._objects.list(POD, job_labels(name, self._cluster)))
 
     async def _log(self, pod: Manifest | None) -> str:
-        if pod is None or not has_log(pod):
-            return ""
+        printed = [await self._log_of(pod, name) for name in containers_with_log(pod)] if pod else []
+        return "".join(printed)[-MAX_LOG_CHARACTERS:]
+
+    async def _log_of(self, pod: Manifest, container: str) -> str:
         try:
-            return (await self._objects.log(pod["metadata"]["name"], CONTAINER, LOG_LINES))[-MAX_LOG_CHARACTERS:]
+            return await self._objects.log(pod["metadata"]["name"], container, LOG_LINES)
         except (NotFound, Invalid):  # it went meanwhile, or its node no longer knows the container
             return ""
 

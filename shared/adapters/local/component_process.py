@@ -59,6 +59,8 @@ class ComponentProcess:
         well, and when it wrote none."""
         written = self._place / "outputs" / METRICS
         written.mkdir(parents=True)
+        if not self._run.environment.startswith("/"):
+            raise Permanent("its environment is an image, which signals are not run in here: declare pip or conda_file")
         python = Path(self._run.environment) / "bin" / "python"
         if not python.exists():
             raise Permanent("the environment is not on this machine any more; build it: `slipway environment build`")

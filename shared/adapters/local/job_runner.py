@@ -58,6 +58,8 @@ class LocalJobRunner:
             raise NotSupported(
                 f"the job {spec.name} acts as {spec.identity}: processes here have no such", remedy=remedy
             )
+        if spec.steps:
+            raise NotSupported(f"the job {spec.name} has steps: here runs one program", remedy="name a cluster for it")
         async with self._alone(spec.name):
             folder = self._folder / spec.name
             record = read_record(folder)

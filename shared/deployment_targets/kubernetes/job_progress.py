@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.deployment_targets.kubernetes.jobs import CANCELED, RESULT_LIMIT
+from shared.deployment_targets.kubernetes.jobs import CANCELED, CONTAINER, RESULT_LIMIT
 from shared.deployment_targets.kubernetes.names import Manifest
 from shared.ports import JobPhase, JobProgress, JobReason
 
@@ -35,10 +35,18 @@ def pod_of(job: Manifest, pods: Sequence[Manifest]) -> Manifest | None:
     return max(mine, key=lambda pod: str(pod["metadata"].get("creationTimestamp") or ""), default=None)
 
 
+def containers_with_log(pod: Manifest | None) -> list[str]:
+    """Those that were started, so that they can have printed something, in the order in which they ran."""
+    statuses = _statuses(pod)
+    if not statuses and _status(pod).get("phase") in ("Succeeded", "Failed"):
+        return [CONTAINER]
+    begun = [one for one in statuses if {"running", "terminated"} & (one.get("state") or {}).keys()]
+    return [str(one.get("name") or CONTAINER) for one in begun]
+
+
 def has_log(pod: Manifest | None) -> bool:
-    """Whether the container was started, so that it can have printed something."""
-    state = _state(pod)
-    return "running" in state or "terminated" in state or _status(pod).get("phase") in ("Succeeded", "Failed")
+    """Whether a container was started."""
+    return bool(containers_with_log(pod))
 
 
 def job_progress(job: Manifest, pod: Manifest | None, log: str) -> JobProgress:
@@ -60,9 +68,17 @@ def _status(one: Manifest | None) -> Mapping[str, Any]:
     return (one or {}).get("status") or {}
 
 
+def _statuses(pod: Manifest | None) -> list[Mapping[str, Any]]:
+    """Of its containers, in the order in which they run."""
+    status = _status(pod)
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
 def _state(pod: Manifest | None) -> Mapping[str, Any]:
-    containers = _status(pod).get("containerStatuses") or ()
-    return (containers[0].get("state") or {}) if containers else {}
+    """Of the container that it is at: the first that has not ended well, else the last."""
+    states = [one.get("state") or {} for one in _statuses(pod)]
+    at = (one for one in states if (one.get("terminated") or {}).get("exitCode") != 0)
+    return next(at, states[-1] if states else {})
 
 
 def _succeeded(job: Manifest, ended: Mapping[str, Any] | None, log: str) -> JobProgress:

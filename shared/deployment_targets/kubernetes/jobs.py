@@ -16,8 +16,8 @@ from shared.deployment_targets.kubernetes.workload import (
     pod_security,
 )
 from shared.errors import Invalid
-from shared.ports import JobSpec
-from shared.ports.jobs import FILES_VARIABLE, MAX_RESULT_BYTES, RESULT_VARIABLE
+from shared.ports import JobSpec, JobStep
+from shared.ports.jobs import FILES_VARIABLE, FOLDER_VARIABLE, MAX_RESULT_BYTES, RESULT_VARIABLE
 from shared.resources.compute import Cluster
 
 JOB = "slipway/job"  # label: the job's object name
@@ -25,6 +25,9 @@ JOB_NAME = "slipway/job-name"  # annotation: as it was started
 CANCELED = "slipway/canceled"  # annotation: somebody asked for its end
 RESULT_LIMIT = "slipway/max-result-bytes"  # annotation: what its result may have
 CONTAINER = "job"
+# Annotation: containers that Microsoft Entra Workload ID's webhook gives neither its variables nor its token.
+WITHOUT_IDENTITY = "azure.workload.identity/skip-containers"
+FOLDER_PATH = "/var/run/slipway/work"
 FILES_PATH = "/var/run/slipway/files"
 RESULT_PATH = (
     "/dev/termination-log"  # writable on a read-only root, and what the kubelet reads (terminationMessagePath)
@@ -54,6 +57,9 @@ def job_manifest(spec: JobSpec, cluster: Cluster) -> Manifest:
         raise Invalid(f"{message}{MAX_RESULT_BYTES}", remedy=remedy)
     labels = job_labels(spec.name, cluster)
     annotations = {JOB_NAME: spec.name, DIGEST: spec.digest, RESULT_LIMIT: str(spec.max_result_bytes)}
+    of_pod: dict[str, Any] = {"labels": _pod_labels(spec, labels)}
+    if spec.identity and (without := [step.name for step in spec.steps if not step.has_identity]):
+        of_pod["annotations"] = {WITHOUT_IDENTITY: ";".join(without)}
     limit_s = math.ceil(spec.timeout_s) + math.ceil(spec.stop_timeout_s) + START_LIMIT_S
     return {
         "apiVersion": "batch/v1",
@@ -68,7 +74,7 @@ def job_manifest(spec: JobSpec, cluster: Cluster) -> Manifest:
             "backoffLimit": 0,
             "activeDeadlineSeconds": limit_s,
             "ttlSecondsAfterFinished": KEPT_S,
-            "template": {"metadata": {"labels": _pod_labels(spec, labels)}, "spec": _pod(spec, cluster)},
+            "template": {"metadata": of_pod, "spec": _pod(spec, cluster)},
         },
     }
 
@@ -97,9 +103,12 @@ def _pod_labels(spec: JobSpec, labels: dict[str, str]) -> dict[str, str]:
 
 
 def _pod(spec: JobSpec, cluster: Cluster) -> dict[str, Any]:
+    """Steps are init containers: one after the other, before the job's own. A folder of temporary files is one
+    container's alone: what runs without the identity leaves nothing where those with it look for programs."""
     scratch = str(spec.limits.scratch_bytes) if spec.limits.scratch_bytes is not None else TMP_LIMIT
-    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {"sizeLimit": scratch}}]
-    mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - of the container
+    names = ["tmp", *(f"tmp-{step.name}" for step in spec.steps), *(["work"] if spec.steps else [])]
+    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {"sizeLimit": scratch}} for name in names]
+    mounts = _folders(spec, "tmp")
     if spec.files:
         if (total := sum(map(len, spec.files.values()))) > MAX_CODE_BYTES:
             remedy = "put what is large into the image or a store"
@@ -113,9 +122,11 @@ def _pod(spec: JobSpec, cluster: Cluster) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_security(),
-        "containers": [_container(spec, cluster, mounts)],
+        "containers": [_own(spec, cluster, mounts)],
         "volumes": volumes,
     }
+    if spec.steps:
+        pod["initContainers"] = [_step(step, spec, cluster) for step in spec.steps]
     if spec.identity:
         pod["serviceAccountName"] = spec.identity
     if cluster.image_pull_secrets:
@@ -123,31 +134,54 @@ def _pod(spec: JobSpec, cluster: Cluster) -> dict[str, Any]:
     return pod
 
 
-def _container(spec: JobSpec, cluster: Cluster, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+def _folders(spec: JobSpec, tmp: str) -> list[dict[str, Any]]:
+    shared = [{"name": "work", "mountPath": FOLDER_PATH}] if spec.steps else []
+    return [{"name": tmp, "mountPath": "/tmp"}, *shared]  # noqa: S108 - of the container
+
+
+def _own(spec: JobSpec, cluster: Cluster, mounts: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "name": CONTAINER,
-        "image": spec.image,
-        "imagePullPolicy": "IfNotPresent",
-        **({"command": list(spec.command)} if spec.command else {}),
+        **_container(CONTAINER, spec.command, spec, cluster),
         "env": _environment(spec),
-        "resources": _resources(spec, cluster),
-        "securityContext": container_security(),
         "terminationMessagePath": RESULT_PATH,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }
 
 
+def _step(step: JobStep, spec: JobSpec, cluster: Cluster) -> dict[str, Any]:
+    return {
+        **_container(step.name, step.command, spec, cluster),
+        "env": _plain({**spec.environ, FOLDER_VARIABLE: FOLDER_PATH}),
+        "volumeMounts": _folders(spec, f"tmp-{step.name}"),
+    }
+
+
+def _container(name: str, command: tuple[str, ...], spec: JobSpec, cluster: Cluster) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": spec.image,
+        "imagePullPolicy": "IfNotPresent",
+        **({"command": list(command)} if command else {}),
+        "resources": _resources(spec, cluster),
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
 def _environment(spec: JobSpec) -> list[dict[str, Any]]:
-    """A `$` of a value is doubled: `$(NAME)` would be expanded (Kubernetes, EnvVar.value). Those that commands name
-    come with the rest."""
-    given = {**spec.environ, FILES_VARIABLE: FILES_PATH, RESULT_VARIABLE: RESULT_PATH}
-    plain = [{"name": name, "value": value.replace("$", "$$")} for name, value in given.items()]
+    """Those that commands name come with the rest."""
+    folder = {FOLDER_VARIABLE: FOLDER_PATH} if spec.steps else {}
+    plain = _plain({**spec.environ, **folder, FILES_VARIABLE: FILES_PATH, RESULT_VARIABLE: RESULT_PATH})
     secret = [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": one.name, "key": one.key}}}
         for name, one in spec.secrets.items()
     ]
     return sorted((*plain, *secret), key=lambda each: str(each["name"]))
+
+
+def _plain(given: dict[str, str]) -> list[dict[str, Any]]:
+    """A `$` of a value is doubled: `$(NAME)` would be expanded (Kubernetes, EnvVar.value)."""
+    return [{"name": name, "value": value.replace("$", "$$")} for name, value in sorted(given.items())]
 
 
 def _resources(spec: JobSpec, cluster: Cluster) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from shared.deployment_targets.kubernetes.job_progress import job_progress, pod_of
 from shared.deployment_targets.kubernetes.jobs import job_files, job_manifest
 from shared.errors import Invalid
-from shared.ports import JobLimits, JobPhase, JobReason, JobSpec, SecretReference
+from shared.ports import JobLimits, JobPhase, JobReason, JobSpec, JobStep, SecretReference
 from tests.unit.kubernetes.pod_security import violations
 from tests.unit.kubernetes.rules import broken
 from tests.unit.kubernetes.samples import IMAGE, cluster
@@ -75,6 +75,41 @@ def test_what_a_cluster_cannot_have_is_refused(fields: dict[str, Any]) -> None:
         job_manifest(JobSpec(**{"name": "job", "command": ("true",), "image": IMAGE, **fields}), cluster())
 
 
+STEPS = (JobStep("fetch", ("fetch",), has_identity=True), JobStep("run", ("run", "$(SLIPWAY_JOB_FOLDER)/in")))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_step_without_the_identity_gets_no_token_no_secret_and_no_folder_that_programs_come_from(
+    version: str,
+) -> None:
+    job = job_manifest(replace(SPEC, identity="slipway-jobs", steps=STEPS), cluster())
+    assert kubernetes_validate.validate(job, version, strict=True) == version
+    assert broken([job, manifests()[1]]) == []
+    template = job["spec"]["template"]
+    pod, said = template["spec"], template["metadata"]
+    assert violations(pod) == []
+    assert [one["name"] for one in (*pod["initContainers"], *pod["containers"])] == ["fetch", "run", "job"]
+    assert said["labels"]["azure.workload.identity/use"] == "true"
+    assert said["annotations"] == {"azure.workload.identity/skip-containers": "run"}
+    assert pod["automountServiceAccountToken"] is False
+    run = pod["initContainers"][1]
+    assert {one["name"] for one in run["env"]} == {"A", "SLIPWAY_JOB_FOLDER"}
+    mounted = [{one["mountPath"]: one["name"] for one in each["volumeMounts"]} for each in pod["initContainers"]]
+    mounted += [{one["mountPath"]: one["name"] for one in pod["containers"][0]["volumeMounts"]}]
+    assert len({each["/tmp"] for each in mounted}) == 3
+    assert {each["/var/run/slipway/work"] for each in mounted} == {"work"}
+    assert "/var/run/slipway/files" not in mounted[1]
+
+
+def test_a_step_that_is_refused_says_which() -> None:
+    for step in (JobStep("job", ("a",)), JobStep("Run", ("a",)), JobStep("run", ())):
+        with pytest.raises(Invalid, match="/steps/1"):
+            replace(SPEC, steps=(STEPS[0], step))
+    with pytest.raises(Invalid, match="/steps/1"):
+        replace(SPEC, steps=(STEPS[0], STEPS[0]))
+    assert replace(SPEC, steps=STEPS).digest != replace(SPEC, steps=STEPS[:1]).digest != SPEC.digest
+
+
 def job_with(*conditions: dict[str, Any], **status: Any) -> dict[str, Any]:
     job = job_manifest(SPEC, cluster())
     job["metadata"]["uid"] = "1"
@@ -85,6 +120,15 @@ def pod_with(state: dict[str, Any] | None = None, **status: Any) -> dict[str, An
     containers = [{"state": state}] if state else []
     owners = [{"kind": "Job", "uid": "1"}]
     return {"metadata": {"ownerReferences": owners}, "status": {"containerStatuses": containers, **status}}
+
+
+def at_step(state: dict[str, Any], ended: tuple[str, ...] = ("fetch",)) -> dict[str, Any]:
+    """A pod at the step after those that ended well."""
+    first = [{"name": name, "state": {"terminated": {"exitCode": 0}}} for name in ended]
+    waits = {"name": "job", "state": {"waiting": {"reason": "PodInitializing"}}}
+    pod = pod_with(initContainerStatuses=[*first, {"name": "run", "state": state}])
+    pod["status"]["containerStatuses"] = [waits]
+    return pod
 
 
 FAILED = {"type": "Failed", "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}
@@ -112,6 +156,20 @@ LATE = {"type": "Failed", "reason": "DeadlineExceeded", "message": "Job was acti
         ),
         (job_with(), pod_with({"terminated": {"exitCode": 0}}), JobPhase.RUNNING, ""),  # not noted yet
         (job_with(failed=1), None, JobPhase.RUNNING, ""),
+        (job_with(), at_step({"running": {}}), JobPhase.RUNNING, ""),
+        (
+            job_with(),
+            at_step({"waiting": {"reason": "ErrImagePull"}}, ended=()),
+            JobPhase.PENDING,
+            JobReason.IMAGE_NOT_PULLED,
+        ),
+        (job_with(FAILED), at_step({"terminated": {"exitCode": 75}}), JobPhase.FAILED, JobReason.EXIT_CODE),
+        (
+            job_with(FAILED),
+            at_step({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+            JobPhase.FAILED,
+            JobReason.OOM_KILLED,
+        ),
         (job_with(FAILED), None, JobPhase.FAILED, JobReason.LOST),
         (job_with({"type": "Complete"}), None, JobPhase.FAILED, JobReason.LOST),
         (job_with(LATE), None, JobPhase.FAILED, JobReason.DEADLINE_EXCEEDED),
