@@ -47,9 +47,9 @@ class MonitorRunWork(Document):
     collected: dict[str, str]  # label -> ENDPOINT/DEPLOYMENT/COLLECTION
     assets: dict[str, AssetWork]  # label -> what is read of a data asset
     reading_rows: list[str]  # signals that read the rows of their reference, whatever its sketch
+    windows: dict[str, list[SketchedWindow]] = Field(default_factory=dict)  # of production, by signals' names
     components: dict[str, ComponentWork] = Field(default_factory=dict)  # what custom signals run, by their names
     index_url: str = ""  # where the packages of components come from; "": what uv is configured with
-    windows: dict[str, list[SketchedWindow]] = Field(default_factory=dict)  # of production, by signals' names
     timeout_s: float  # how long it may take
 
     @property

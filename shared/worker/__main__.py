@@ -36,7 +36,7 @@ from shared.adapters.local.collected_files import LocalCollected
 from shared.errors import Conflict, Retryable, SlipwayError
 from shared.ports.jobs import RESULT_VARIABLE
 from shared.resources.build import StoredText
-from shared.resources.job_work import WORK, AnyWork, MonitorRunWork
+from shared.resources.job_work import WORK, AnyWork
 from shared.worker.handover import Handover
 from shared.worker.outcomes import read_outcome, stored_files
 from shared.worker.works import Tools, done, fetch_collected
@@ -59,7 +59,8 @@ async def do(url: str, sha256: str) -> None:
     async with _blobs(url) as (artifacts, collected):
         work = await _work(artifacts, sha256)
         with tempfile.TemporaryDirectory(prefix="slipway-job-") as name:
-            tools = Tools(artifacts.read, artifacts.put, collected, Path(name), _say)
+            folder = Path(name)
+            tools = Tools(artifacts.read, artifacts.put, collected, folder, _say)
             outcome = await done(work, tools)
         await _store(artifacts, outcome.model_dump_json().encode())
 
@@ -68,22 +69,16 @@ async def fetch(url: str, sha256: str, folder: Path) -> None:
     """Put into the folder what the work needs."""
     handover = Handover(folder)
     async with _blobs(url) as (artifacts, collected):
-        work = _reading_rows(await _work(artifacts, sha256))
+        work = await _work(artifacts, sha256)
         await fetch_collected(work, collected, handover.collected, _say)
         _say(f"{await handover.fetch(work, artifacts.read)} files of the work fetched")
-
-
-def _reading_rows(work: AnyWork) -> AnyWork:
-    """The same without sketches of hours: copies of files have other ETags than those that the sketches are of."""
-    return work.model_copy(update={"windows": {}}) if isinstance(work, MonitorRunWork) else work
 
 
 async def run(folder: Path) -> None:
     """Do it with what is in the folder."""
     handover = Handover(folder)
     with tempfile.TemporaryDirectory(prefix="slipway-job-") as name:
-        collected = LocalCollected(handover.collected)
-        tools = Tools(handover.read, handover.keep, collected, Path(name), _say)
+        tools = Tools(handover.read, handover.keep, LocalCollected(handover.collected), Path(name), _say)
         outcome = await done(handover.work(), tools)
     handover.end(outcome.model_dump_json())
 

@@ -28,7 +28,7 @@ class Handover:
     """The folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.collected = folder / "collected"  # what deployments collected
+        self.collected = folder / "collected"
         self._work = folder / "work.json"
         self._fetched = folder / "fetched"
         self._kept = folder / "kept"
@@ -95,7 +95,7 @@ def files_of(work: AnyWork) -> Iterator[str]:
         yield from (file.sha256 for file in work.spec.files)
         yield work.spec.sample.sha256
     elif isinstance(work, WindowSketchWork):
-        yield from (one.sha256 for one in work.baselines)
+        yield from (baseline.sha256 for baseline in work.baselines)
     else:
         yield from _of_table(work.table)
 

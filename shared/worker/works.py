@@ -56,7 +56,7 @@ class Tools:
 
     read: ReadFile
     keep: KeepFile
-    collected: CollectedSource
+    collected: CollectedSource  # what deployments collected
     folder: Path  # for everything that is only needed meanwhile
     say: Callable[[str], None]  # prints a line
 
@@ -93,9 +93,9 @@ async def fetch_collected(work: AnyWork, collected: CollectedSource, folder: Pat
     for signal in work.request.signals:
         for data in data_sets(signal):
             if data.label in work.collected and data.window_start and data.window_end:
-                name = work.collected[data.label]
-                files = await collected.files(name, data.window_start, data.window_end)
-                say(f"{data.label}: {len(await collected.fetch(name, files, folder))} files fetched")
+                collection = work.collected[data.label]
+                files = await collected.files(collection, data.window_start, data.window_end)
+                say(f"{data.label}: {len(await collected.fetch(collection, files, folder))} files fetched")
 
 
 async def _monitor_run(work: MonitorRunWork, tools: Tools) -> MonitorRunOutcome:
@@ -107,7 +107,7 @@ async def _monitor_run(work: MonitorRunWork, tools: Tools) -> MonitorRunOutcome:
         tools.read,
         frozenset(work.reading_rows),
         await _components(work, tools),
-        windows=work.windows,
+        {} if work.runs_others_code else work.windows,  # files that were fetched before have other ETags
     )
     seen = await _followed(lambda: runner.advance(request, ""), lambda seen: bool(seen.result or seen.error), tools.say)
     return MonitorRunOutcome(result=seen.result, error=seen.error, outdated=list(seen.outdated))

@@ -60,8 +60,8 @@ class WorkerJobs:
     async def _work(self, spec: JobSpec) -> str:
         document = b"".join([chunk async for chunk in self._artifacts.read(spec.command[-1])])
         folder = self._folder / spec.name
-        collected, say = CollectedData(self._service), self._logs[spec.name].append
-        tools = Tools(self._artifacts.read, self._artifacts.put, collected, folder, say)
+        store, collected = self._artifacts, CollectedData(self._service)
+        tools = Tools(store.read, store.put, collected, folder, self._logs[spec.name].append)
         outcome = await done(WORK.validate_json(document), tools)
         stored = await self._artifacts.put(_once(outcome.model_dump_json().encode()))
         return StoredText(sha256=stored.sha256, size_bytes=stored.size_bytes).model_dump_json()

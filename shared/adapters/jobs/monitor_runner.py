@@ -108,9 +108,9 @@ class JobMonitorRunner:
             collected=dict(asked.collected),
             assets={label: AssetWork(table=one.table, sketch=one.sketch) for label, one in asked.assets.items()},
             reading_rows=sorted(asked.reading_rows),
+            windows={name: list(several) for name, several in asked.windows.items()},
             components=components,
             index_url=self._index_url,
-            windows={name: list(several) for name, several in asked.windows.items()},
             timeout_s=self._timeout_s,
         )
 
