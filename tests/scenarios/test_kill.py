@@ -32,7 +32,7 @@ async def test_nothing_is_lost_when_the_host_is_killed_at_any_moment(tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 async def test_nothing_is_lost_when_the_host_is_killed_at_200_moments(tmp_path: Path) -> None:
     await kill_repeatedly(tmp_path / "data", MANY_MOMENTS)
 
