@@ -57,9 +57,9 @@ class WebhookReceiver:
             await self._note(lambda: self.accepted_ids.extend(e["id"] for e in received.events if "id" in e))
         return response
 
-    async def until(self, holds: Callable[[], bool]) -> None:
+    async def until(self, holds: Callable[[], bool], *, timeout_s: float = 30) -> None:
         """Return once `holds()`; it is asked again after everything that arrives."""
-        async with asyncio.timeout(30), self.changed:
+        async with asyncio.timeout(timeout_s), self.changed:
             await self.changed.wait_for(holds)
 
     async def _note(self, note: Callable[[], None]) -> None:
