@@ -63,7 +63,7 @@ def fuzz(host: LocalHost, folder: Path, *, examples: int, seed: int | None, time
 
 @pytest.mark.timeout(900)
 def test_the_api_conforms_to_its_document(host: LocalHost, tmp_path: Path) -> None:
-    fuzz(host, tmp_path, examples=2, seed=SEED, timeout_s=840)
+    fuzz(host, tmp_path, examples=1, seed=SEED, timeout_s=840)
 
 
 @pytest.mark.slow

@@ -268,7 +268,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(_KEYS, _VALUES, max_size=7) | _VALUES)
 def test_anything_is_loaded_or_refused(value: Any) -> None:
     with suppress(SlipwayError):

@@ -142,7 +142,7 @@ async def test_an_array_in_a_joblib_file_is_never_called_safe(tmp_path: Path) ->
     assert one.problem is not None
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.one_of(st.binary(max_size=200), st.binary(max_size=60).map(lambda rest: b"\x80\x04" + rest)),

@@ -38,7 +38,7 @@ IDS = re.compile(r"[a-z0-9-]{1,128}")  # of what a hub takes, the part that noth
 PLAIN = layers(endpoint(deployment(), weights={"blue": 100}), devices(), "")["blue"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(HOSTILE, HOSTILE, st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True), HOSTILE))
 def test_names_and_variables_are_values_only(name: str, deployment_name: str, environ: dict[str, str]) -> None:
     one = deployment(deployment_name, environ=environ)
@@ -69,7 +69,7 @@ def test_names_and_variables_are_values_only(name: str, deployment_name: str, en
     assert back == found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.one_of(HOSTILE, st.text(alphabet="()' ORtags.x=1<>ANDNOT", max_size=30)))
 def test_a_target_condition_that_is_taken_narrows_nothing_but_itself(said: str) -> None:
     """In a ring it is one operand: whatever it says, devices outside of the ring do not meet it."""

@@ -63,7 +63,7 @@ def environ_of(container: dict[str, Any]) -> dict[str, str]:
     return {one["name"]: one["value"] for one in container["env"]}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(HOSTILE, HOSTILE.filter(bool), HOSTILE)
 def test_values_change_no_shape_of_what_a_cluster_is_told(name: str, deployment_name: str, value: str) -> None:
     one = deployment(deployment_name, environ={"V": value})
@@ -79,7 +79,7 @@ def test_values_change_no_shape_of_what_a_cluster_is_told(name: str, deployment_
     assert list(yaml.safe_load_all(yaml.safe_dump_all(found))) == list(found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(NAMES, HOSTILE, max_size=4), st.lists(HOSTILE, min_size=1, max_size=3))
 def test_variables_and_arguments_of_a_job_stay_their_own(environ: dict[str, str], command: list[str]) -> None:
     own = {"SLIPWAY_JOB_FILES", "SLIPWAY_JOB_RESULT"}
@@ -90,7 +90,7 @@ def test_variables_and_arguments_of_a_job_stay_their_own(environ: dict[str, str]
     assert container["command"] == command  # a list: no shell reads it
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(HOSTILE.filter(bool), HOSTILE)
 def test_values_change_no_shape_of_a_container_group(deployment_name: str, value: str) -> None:
     group = group_of(endpoint(deployment(deployment_name, environ={"V": value})), ACI)

@@ -46,7 +46,7 @@ anything = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(KEYS), anything), st.dictionaries(st.sampled_from(KEYS), anything), st.booleans()
 )

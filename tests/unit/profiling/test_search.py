@@ -64,7 +64,7 @@ def searched(target: Target, service: Service, grid: Grid = GRID) -> tuple[Recom
     return step, points
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     cost_ms=st.floats(0.1, 20),
     rate_rps=st.floats(1, 2_000),
