@@ -10,12 +10,11 @@ from shared.resources.base import Cause, ResourceKey, is_valid_name
 from shared.resources.data import KIND
 from shared.resources.data_profile import DataVersionStatus
 from shared.resources.importance import LearntImportance, with_learnt
-from shared.resources.monitor_result import MonitorResult
 
 
-async def keep_importances(result: MonitorResult, deps: Deps, cause: Cause) -> None:
+async def keep_importances(learnt: Sequence[LearntImportance], deps: Deps, cause: Cause) -> None:
     """A version that is gone meanwhile keeps nothing. Raises Retryable."""
-    for one in (learnt for signal in result.signals for learnt in signal.learnt):
+    for one in learnt:
         name, _, version = one.data.partition(":")
         if is_valid_name(name) and is_valid_name(version):  # rows that were collected have labels of another form
             await _keep(ResourceKey(KIND, name, version), one, deps, cause)

@@ -10,8 +10,8 @@ from shared.controllers.monitor_importance import keep_importances
 from shared.controllers.outcome import Deps, Outcome, work_controller
 from shared.errors import Invalid, NotFound, NotSupported
 from shared.monitors.assets import assets_of
-from shared.monitors.collected_layout import parts_of
 from shared.monitors.planning import plan_run
+from shared.monitors.run_claims import learnt_by, windows_seen_by
 from shared.monitors.run_plan import RunPlan
 from shared.monitors.window_use import windows_of
 from shared.packaging.collection_windows import CollectionWindows
@@ -63,8 +63,8 @@ async def reconcile(resource: Resource, deps: Deps, cause: Cause) -> Outcome:
         return await alerts.told(_ended(status, MonitorRunPhase.FAILED, deps, progress.error), None, plan.alerting)
     if progress.result is None:
         return Outcome(status, unfinished=True, look_again_after_s=LOOK_S)
-    await _sketch_again(progress.outdated, deps, cause)
-    await keep_importances(progress.result, deps, cause)
+    await _sketch_again(windows_seen_by(plan, progress.outdated), deps, cause)
+    await keep_importances(learnt_by(plan, progress.result), deps, cause)
     result = await with_figures(plan, progress.result, resource, status.figures, deps)
     stored = await deps.artifacts.put(_once(result.model_dump_json().encode()))
     status.result, status.verdict = StoredText(sha256=stored.sha256, size_bytes=stored.size_bytes), result.verdict
@@ -90,11 +90,11 @@ async def _advance(plan: RunPlan, status: MonitorRunStatus, deps: Deps) -> Monit
     return await deps.monitor_runner.advance(asked, status.run_id)
 
 
-async def _sketch_again(outdated: Sequence[str], deps: Deps, cause: Cause) -> None:
+async def _sketch_again(outdated: Sequence[tuple[str, str]], deps: Deps, cause: Cause) -> None:
     """Blob Storage tells of a blob when it is made, and not when something is appended: the run saw it."""
     windows = CollectionWindows(deps.store, deps.committer, deps.clock, deps.settings)
-    for window in outdated:
-        key = await windows.note(*parts_of(window), deps.clock.now(), cause)
+    for collection, folder in outdated:
+        key = await windows.note(collection, folder, deps.clock.now(), cause)
         if key is not None:
             await wake(deps.queue, key)
 
