@@ -13,7 +13,7 @@ from shared.monitors.run_plan import RunPlan
 from shared.monitors.stored_sketch import COMPARED
 from shared.monitors.target import deployment_of
 from shared.monitors.windows import Window
-from shared.ports import ArtifactStore, ResourceQuery, ResourceStore
+from shared.ports import ArtifactStore, ResourceQuery, ResourceStore, every
 from shared.resources.build import StoredText
 from shared.resources.collection_window import KIND, CollectionWindowSpec, CollectionWindowStatus, SketchedWindow
 from shared.resources.declared import DeclaredSpec, deployment_name
@@ -79,22 +79,16 @@ async def _plans(
 ) -> AsyncIterator[RunPlan]:
     """What the monitors of the collection's deployment ask, if their triggers start runs."""
     endpoint, deployment, _ = collection.split("/")
-    after: str | None = None
-    while True:
-        page = await store.list_resources(ResourceQuery(MONITOR, limit=PAGE, after=after))
-        for monitor in page.items:
-            declared = MonitorDeclaration.model_validate(DeclaredSpec.model_validate(monitor.spec).declaration)
-            if deployment_of(declared) != deployment_name(endpoint, deployment):
-                continue
-            if MonitorStatus.model_validate(monitor.status).disabled and not also_disabled:
-                continue
-            try:
-                yield plan_run(declared, monitor.name, "", now)
-            except (Invalid, NotSupported):
-                continue  # its runs say so
-        after = page.continuation
-        if after is None:
-            return
+    async for monitor in every(store, ResourceQuery(MONITOR, limit=PAGE)):
+        declared = MonitorDeclaration.model_validate(DeclaredSpec.model_validate(monitor.spec).declaration)
+        if deployment_of(declared) != deployment_name(endpoint, deployment):
+            continue
+        if MonitorStatus.model_validate(monitor.status).disabled and not also_disabled:
+            continue
+        try:
+            yield plan_run(declared, monitor.name, "", now)
+        except (Invalid, NotSupported):
+            continue  # its runs say so
 
 
 async def windows_of(plan: RunPlan, assets: PlannedAssets, store: ResourceStore) -> dict[str, list[SketchedWindow]]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from shared.commit import Committer, Current, Draft, TransactionalStore
 from shared.packaging.image_use import unused_images
-from shared.ports import ANY_KIND, Clock, ImageBuilder, ResourceQuery
+from shared.ports import ANY_KIND, Clock, ImageBuilder, ResourceQuery, every
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.build import BUILD_TERMINAL
 from shared.resources.image import KIND, ImageSpec, ImageStatus
@@ -70,14 +70,7 @@ class ImageGarbage:
         await self._committer.transact((image.key,), change, CAUSE)
 
     async def _images(self) -> list[Resource]:
-        found: list[Resource] = []
-        after: str | None = None
-        while True:
-            page = await self._store.list_resources(ResourceQuery(KIND, limit=PAGE, after=after))
-            found += page.items
-            after = page.continuation
-            if after is None:
-                return found
+        return [one async for one in every(self._store, ResourceQuery(KIND, limit=PAGE))]
 
     async def _active_models(self, images: Sequence[Resource]) -> set[str]:
         """Of the models in images those that are there and not archived, NAME:VERSION."""

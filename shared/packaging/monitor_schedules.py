@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from shared.commit import Committer, Current, Draft, TransactionalStore
 from shared.errors import Invalid
 from shared.monitors.scheduling import Start, decide_start
 from shared.packaging.monitor_runs import MonitorRuns
-from shared.ports import Clock, ResourceQuery
+from shared.ports import Clock, ResourceQuery, every
 from shared.resources.base import Cause, Resource
 from shared.resources.declared import DeclaredSpec
 from shared.resources.monitor import KIND as MONITOR
@@ -34,7 +34,7 @@ class MonitorSchedules:
         """The runs that are due now, at most one a monitor; [] for none. Whoever does it twice, or beside another,
         finds the run begun: its id follows from the monitor and the time, which is noted only when the run is there."""
         begun = []
-        async for monitor in self._monitors():
+        async for monitor in every(self._store, ResourceQuery(MONITOR, limit=PAGE)):
             try:
                 start = self._decided(monitor)
             except Invalid as error:
@@ -83,13 +83,3 @@ class MonitorSchedules:
             return (Draft.of(found, status=status.model_dump(mode="json")),)
 
         await self._committer.transact((monitor.key,), change, cause)
-
-    async def _monitors(self) -> AsyncIterator[Resource]:
-        after: str | None = None
-        while True:
-            page = await self._store.list_resources(ResourceQuery(MONITOR, limit=PAGE, after=after))
-            for monitor in page.items:
-                yield monitor
-            after = page.continuation
-            if after is None:
-                return

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.commit import Committer, Current, Draft, TransactionalStore
 from shared.monitors.window_use import is_compared
-from shared.ports import Clock, ResourceQuery
+from shared.ports import Clock, ResourceQuery, every
 from shared.resources.base import Cause, Resource, ResourceKey
 from shared.resources.collection_window import KIND, CollectionWindowSpec, WindowPhase
 from shared.resources.online_deployment import KIND as DEPLOYMENT
@@ -56,11 +56,4 @@ class WindowGarbage:
         return len(await self._committer.transact((window.key,), change, CAUSE))
 
     async def _windows(self) -> list[Resource]:
-        found: list[Resource] = []
-        after: str | None = None
-        while True:
-            page = await self._store.list_resources(ResourceQuery(KIND, limit=PAGE, after=after))
-            found += page.items
-            after = page.continuation
-            if after is None:
-                return found
+        return [one async for one in every(self._store, ResourceQuery(KIND, limit=PAGE))]

@@ -54,7 +54,7 @@ from shared.ports.optimization import ModelOptimizer, OptimizationProgress, Opti
 from shared.ports.planning import DeploymentPlan, DeploymentPlanner, FieldChange, ObjectChange
 from shared.ports.profiling import ModelProfiler, ProfileProgress, ProfileRequest
 from shared.ports.sources import ModelSource, SourceObject
-from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write
+from shared.ports.store import ANY_KIND, Commit, Outbox, Page, RecordQuery, ResourceQuery, ResourceStore, Write, every
 from shared.ports.work_message import WorkMessage, wake
 
 __all__ = [
@@ -136,5 +136,6 @@ __all__ = [
     "WorkMessage",
     "WorkQueue",
     "Write",
+    "every",
     "wake",
 ]

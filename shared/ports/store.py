@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -102,6 +102,17 @@ class ResourceStore(Protocol):
     async def list_history(self, query: RecordQuery) -> Page[HistoryRecord]:
         """A page of the history, oldest first. `types` and `subject_prefix` must be empty (Invalid)."""
         ...
+
+
+async def every(store: ResourceStore, query: ResourceQuery) -> AsyncIterator[Resource]:
+    """All that the query finds, page after page. Raises as list_resources."""
+    while True:
+        page = await store.list_resources(query)
+        for resource in page.items:
+            yield resource
+        if page.continuation is None:
+            return
+        query = replace(query, after=page.continuation)
 
 
 class Outbox(Protocol):
